@@ -1,7 +1,7 @@
 //! Sockets: what all families have in common, and the family of programs on one machine (unix(7)).
 //!
 //! A family registers itself at boot ([`family`]); socket(2) asks it for a socket ([`SocketOps`]), which becomes an open file
-//! ([`file`]) that read(2), write(2), poll(2) and close(2) know as any other. The calls of sockets find it by its descriptor. What
+//! ([`mod@file`]) that read(2), write(2), poll(2) and close(2) know as any other. The calls of sockets find it by its descriptor. What
 //! all families keep of a socket, as its options, stands in [`SocketBase`].
 //!
 //! No lock of this crate is held while user memory is touched: messages are copied before they are queued and after they are taken.

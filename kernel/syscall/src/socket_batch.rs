@@ -40,7 +40,7 @@ fn make_messages(
 /// sendmmsg(2).
 ///
 /// # Errors
-/// As for [`sendmsg`], of the first message.
+/// As for `sendmsg`, of the first message.
 pub fn sendmmsg(
     current: &Thread,
     descriptor: i32,
@@ -63,7 +63,7 @@ pub fn sendmmsg(
 /// recvmmsg(2). The time is looked at between messages only, as in Linux.
 ///
 /// # Errors
-/// As for [`recvmsg`], of the first message; an error of a later one is the next call's. `EINVAL`, and those of user memory: the
+/// As for `recvmsg`, of the first message; an error of a later one is the next call's. `EINVAL`, and those of user memory: the
 /// timeout, before the descriptor.
 pub fn recvmmsg(
     current: &Thread,

@@ -27,7 +27,7 @@ pub trait Sink {
     /// `EFAULT`, `ENOMEM`: of the first byte, as [`write_bytes`](super::write_bytes). `EINTR`: the process is to end.
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
     /// As [`Sink::put`], for one who holds a lock: it stops in front of a `fault`, which the caller serves when it has released the lock
-    /// ([`serve`](super::serve)), and may stop before the end of the room.
+    /// ([`serve`]), and may stop before the end of the room.
     fn try_put(&mut self, bytes: &[u8], fault: &mut Option<UserFault>) -> usize;
     /// Puts bytes that lie in a frame, for one who holds a lock; how many. It may stop before the end of the room, and does so
     /// in front of a `fault`, which the caller serves when it has released the lock. None are put only there.

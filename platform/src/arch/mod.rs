@@ -230,7 +230,7 @@ pub(crate) fn is_cortex_a72() -> bool {
     kind() == 0x4100_d080
 }
 
-/// Sets CPUACTLR_EL1[32] of a Cortex-A72.
+/// Sets bit 32 of CPUACTLR_EL1 of a Cortex-A72.
 pub(crate) fn disable_instruction_prefetch() {
     // SAFETY: this processor has the register (the caller asked), and prefetching changes nothing but time.
     unsafe {

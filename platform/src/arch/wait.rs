@@ -32,5 +32,5 @@ wait_for_store!(
     /// Stops this processor until somebody stores to `word`, unless it does not hold `seen` any more; or until some other event.
     wait_for_store, AtomicU32, u32, "ldxr {now:w}, [{word}]");
 wait_for_store!(
-    /// As [`wait_for_store`], to a byte.
+    /// As [`wait_for_store()`], to a byte.
     wait_for_store_to_byte, AtomicU8, u8, "ldxrb {now:w}, [{word}]");

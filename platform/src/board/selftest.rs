@@ -121,7 +121,7 @@ fn count() {
     }
 }
 
-/// The word at an address that [`Page::new`] mapped.
+/// The word at an address that `Page::new` mapped.
 fn load(address: usize) -> u64 {
     // SAFETY: mapped and aligned (`Page`); nobody writes there meanwhile.
     unsafe { core::ptr::with_exposed_provenance::<u64>(address).read_volatile() }

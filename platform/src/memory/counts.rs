@@ -137,7 +137,7 @@ fn decrement_quads(quads: &[[AtomicU32; QUAD]]) -> usize {
     (reached - range.start.addr()) / size_of::<[AtomicU32; QUAD]>()
 }
 
-/// Takes 1 from the word at `$word`, unless it is 1: then it is [`noted`]. An exclusive pair that stores nothing orders nothing: whoever
+/// Takes 1 from the word at `$word`, unless it is 1: then it is `noted`. An exclusive pair that stores nothing orders nothing: whoever
 /// takes a last reference acquires it.
 macro_rules! unshare {
     ($word:literal, $noted:literal, $next:literal) => {

@@ -1,5 +1,5 @@
 //! Urgent bytes: `MSG_OOB` (send(2), recv(2)), SIGURG, `SIOCATMARK`, `SO_OOBINLINE`. Of them `smoltcp` knows nothing: what a segment says of
-//! one is read here and written by the [`Tally`], which knows the numbers of bytes. As on Linux the pointer says the byte behind it
+//! one is read here and written by the `Tally`, which knows the numbers of bytes. As on Linux the pointer says the byte behind it
 //! (net.ipv4.tcp_stdurg is 0), there is one at a time, and a later one makes an ordinary byte of it.
 
 use super::super::tally;

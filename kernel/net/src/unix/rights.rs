@@ -1,7 +1,7 @@
 //! Descriptors on their way: how many a user has in flight, and which sockets are kept by messages alone.
 //!
 //! A message may hold the socket in whose queue it stands, or one that leads there: nobody could ever receive it, and nobody would
-//! let go of it. So all sockets in flight are noted here with the queue that each message stands in ([`collect`](super::collect)).
+//! let go of it. So all sockets in flight are noted here with the queue that each message stands in ([`collect`]).
 //!
 //! Closing a file may close a socket with descriptors in its queue, and so on: the files are closed one after the other by whoever
 //! came first ([`let_go`]), so that no chain of sockets is a chain of calls.
@@ -45,7 +45,7 @@ pub(super) struct InFlight {
     pub(super) file: Weak<OpenFile>,
     /// In how many messages.
     pub(super) count: usize,
-    /// Whether [`collect`](super::collect) has found a way to it.
+    /// Whether [`collect`] has found a way to it.
     pub(super) is_reachable: bool,
 }
 
