@@ -72,9 +72,9 @@ pub fn copy_file_range(
     }
     let mut from = Position::read(&input, input_offset)?;
     let mut to = Position::read(&output, output_offset)?;
-    // What is behind the end is in nobody's way.
-    let there = count.min(input.inode().size().saturating_sub(from.at));
-    let is_overlapping = Arc::ptr_eq(input.inode(), output.inode()) && from.at.abs_diff(to.at) < there;
+    // As Linux: what the file has now. What this call puts behind its end is not copied again.
+    let count = count.min(input.inode().size().saturating_sub(from.at));
+    let is_overlapping = Arc::ptr_eq(input.inode(), output.inode()) && from.at.abs_diff(to.at) < count;
     if is_overlapping {
         return Err(Errno::EINVAL);
     }
