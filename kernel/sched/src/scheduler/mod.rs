@@ -42,6 +42,7 @@ mod real_time;
 mod report;
 mod share;
 mod stop;
+mod turn_length;
 mod turns;
 mod wake;
 
@@ -52,7 +53,8 @@ pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
-pub use share::{beyond_part, take_over, take_over_from, turn_nanos};
+pub use share::{beyond_part, take_over, take_over_from};
+pub use turn_length::turn_nanos;
 pub use turns::{Turn, set_observer};
 pub use wake::{wake, wake_owned};
 
@@ -253,7 +255,7 @@ pub fn run() -> ! {
     let cpu = CPUS.of(here);
     cpu.adopt_stack();
     stop::come_online(here);
-    share::count_processors();
+    clocks::lengthen_turns();
     let mut now = timer::ticks();
     let own = cpu.own();
     let memory = memory::get();

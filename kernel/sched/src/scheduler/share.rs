@@ -9,8 +9,8 @@
 //!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
 //!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
 //!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
-//! * Sleep is no merit beyond [`CREDIT_TURNS`]: a thread that wakes is moved up to that much behind the one that ran last. Nobody
-//!   stays behind that one by more than [`LEAD_NANOS`], who waits for the processor neither. So nobody can save up, and nobody
+//! * Sleep is no merit beyond a turn: a thread that wakes is moved up to that much behind the one that ran last. Nobody stays
+//!   behind that one by more than [`LEAD_NANOS`], who waits for the processor neither. So nobody can save up, and nobody
 //!   waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: that half is the child's *part*. When the
 //!   parent hears of its end it takes over what the child has left: what remained of the part comes back, what was used beyond it
@@ -20,27 +20,19 @@
 //! The virtual time of a thread with a nice value passes slower or faster, as its weight says (`policy`), so that it gets more or
 //! less than the others. Threads with a real-time priority have no virtual time: they come before all others (`real_time`).
 //!
-//! A turn ends, if others wait, after [`turn_nanos`], or when the first of them is due. A thread that goes to another processor
-//! keeps its distance to the *floor*, below which no virtual time counts there.
+//! A turn ends, if others wait, when it is as long as `turn_length` says, or when the first of them is due. A thread that goes to
+//! another processor keeps its distance to the *floor*, below which no virtual time counts there.
 
 use super::account::Scheduling;
 use super::cpu::CPUS;
-use super::online::online;
 use super::policy::{Class, PLAIN, UNIT};
+use super::turn_length::{self, span};
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
-/// A turn where one processor runs threads: how long a thread runs while others wait, in nanoseconds. As long as a server may have
-/// to wait for the child that saves it. Linux takes 700,000, but there a switch costs several times as much.
-const TURN_NANOS: u64 = 500_000;
-/// With more processors than these a turn grows no longer, as with Linux.
-const MOST_COUNTED: u32 = 8;
 /// How far those that compete may be apart, so that who lost some turns to whatever stops the machine gets them back.
 const LEAD_NANOS: u64 = 10_000_000;
-/// How far sleep may leave a thread behind the one that ran last, in turns: for so long it, and what it forks, may come before all
-/// others.
-const CREDIT_TURNS: u64 = 3;
 /// What part of a turn a woken thread must be behind the running one to get its processor.
 const NUDGE_PART: u64 = 3;
 /// The same, in nanoseconds, for one that an interrupt wakes, its alarm or a device's: worth the two switches.
@@ -77,8 +69,6 @@ pub(super) struct Share {
     floor: AtomicI64,
     turn: AtomicI64,
     lead: AtomicI64,
-    /// How far behind [`Share::last`] a thread may be that wakes.
-    credit: AtomicI64,
     nudge: AtomicI64,
     alarm_nudge: AtomicI64,
     /// Which of the two a thread needs that is woken now.
@@ -97,7 +87,6 @@ impl Share {
             floor: AtomicI64::new(0),
             turn: AtomicI64::new(0),
             lead: AtomicI64::new(0),
-            credit: AtomicI64::new(0),
             nudge: AtomicI64::new(0),
             alarm_nudge: AtomicI64::new(0),
             wake_nudge: AtomicI64::new(0),
@@ -114,11 +103,9 @@ impl Share {
 
     /// So many processors run threads: a turn is as long as that says, or longer if another processor has counted more. Called by any.
     pub(super) fn set_processors(&self, count: u32) {
-        let turn = turn_of(count);
+        let turn = turn_length::of(count);
         self.turn.fetch_max(span(turn), Ordering::Relaxed);
         self.nudge.fetch_max(span(turn / NUDGE_PART), Ordering::Relaxed);
-        self.credit
-            .fetch_max(span(turn * CREDIT_TURNS), Ordering::Relaxed);
     }
 
     /// The processor begins to serve interrupts: who is woken now is woken by them.
@@ -258,7 +245,7 @@ impl Share {
     /// A thread that wakes is moved up to what sleep may leave it behind. Its virtual time then.
     #[inline]
     fn move_up(&self, thread: &Scheduling) -> i64 {
-        let least = get(&self.floor).max(get(&self.last) - get(&self.credit));
+        let least = get(&self.floor).max(get(&self.last) - get(&self.turn));
         let time = thread.virtual_time().max(least);
         thread.set_virtual_time(time);
         time
@@ -373,29 +360,6 @@ pub fn take_over(more: i64) {
 pub fn take_over_from(used: u64, part: i64) {
     let share = &CPUS.get().share;
     share.take_over(share.beyond_part(used, part), timer::ticks_unordered());
-}
-
-/// A processor has come: turns are as long as for so many.
-pub(super) fn count_processors() {
-    let count = online().count_ones();
-    for cpu in CPUS.all() {
-        cpu.share.set_processors(count);
-    }
-}
-
-/// How long a turn is, in nanoseconds.
-pub fn turn_nanos() -> u64 {
-    turn_of(online().count_ones())
-}
-
-/// The same where so many processors run threads: the more there are, the fewer wait for each.
-fn turn_of(processors: u32) -> u64 {
-    TURN_NANOS * u64::from(1 + processors.clamp(1, MOST_COUNTED).ilog2())
-}
-
-/// In ticks.
-fn span(nanos: u64) -> i64 {
-    timer::nanos_to_ticks(nanos) as i64
 }
 
 #[inline]
