@@ -134,7 +134,7 @@ fn names(stage: &mut Stage) -> Result<()> {
     )?;
     shell.check("rmdir d", "Directory not empty")?;
     shell.check("mv f f/below", "Invalid argument")?;
-    shell.check("cat < f/name-of-file-12 & rm f/name-of-file-12; wait", "^12$")?;
+    shell.check("(rm f/name-of-file-12; cat) < f/name-of-file-12", "^12$")?;
     shell.check(
         "exec 3< f/name-of-file-13; rm f/name-of-file-13; cat <&3; exec 3<&-",
         "^13$",

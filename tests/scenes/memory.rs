@@ -124,7 +124,7 @@ fn files_give_it_back(stage: &mut Stage) -> Result<()> {
         "head -c 20000000 /dev/zero > big; cp big copy; rm big copy",
         "mkdir m; for i in $(seq 200); do echo $i > m/$i; done; rm -r m",
         "tar cf t.tar /bin/busybox 2>/dev/null; mkdir x; tar xf t.tar -C x; rm -r x t.tar",
-        "echo held > h; sleep 1 < h & rm h; wait; mkfifo f; rm f; ln -s a l; rm l",
+        "echo held > h; (rm h; sleep 1) < h; mkfifo f; rm f; ln -s a l; rm l",
     ];
     must_come_back(stage, &mut shell, &commands)?;
     power_off(&mut shell)
