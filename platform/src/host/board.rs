@@ -46,9 +46,30 @@ pub fn work_around_859971() -> bool {
     false
 }
 
+/// A host's counters are not the kernel's to give.
+pub fn count_for_programs() -> bool {
+    false
+}
+
 /// The host's programs do not ask.
 pub fn counts_for_programs() -> bool {
     false
+}
+
+/// A counter that a program reads: there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counter {}
+
+impl Counter {
+    /// No instruction is trapped.
+    pub fn decode(_: u64) -> Option<(Counter, usize)> {
+        None
+    }
+
+    /// Of nobody.
+    pub fn read(self) -> u64 {
+        match self {}
+    }
 }
 
 /// Neither is.
