@@ -9,8 +9,8 @@
 //!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
 //!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
 //!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
-//! * Sleep is no merit beyond a turn: a thread that wakes is moved up to that much behind the one that ran last. Nobody stays
-//!   behind that one by more than [`LEAD_NANOS`], who waits for the processor neither. So nobody can save up, and nobody
+//! * Sleep is no merit beyond [`CREDIT_TURNS`]: a thread that wakes is moved up to that much behind the one that ran last. Nobody
+//!   stays behind that one by more than [`LEAD_NANOS`], who waits for the processor neither. So nobody can save up, and nobody
 //!   waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: that half is the child's *part*. When the
 //!   parent hears of its end it takes over what the child has left: what remained of the part comes back, what was used beyond it
@@ -33,6 +33,9 @@ use platform::timer;
 
 /// How far those that compete may be apart, so that who lost some turns to whatever stops the machine gets them back.
 const LEAD_NANOS: u64 = 10_000_000;
+/// How far sleep may leave a thread behind the one that ran last, in turns: for so long it, and what it forks, may come before all
+/// others. With one turn those who serve and sleep now and then wait several turns of the child that saves them.
+const CREDIT_TURNS: i64 = 3;
 /// What part of a turn a woken thread must be behind the running one to get its processor.
 const NUDGE_PART: u64 = 3;
 /// The same, in nanoseconds, for one that an interrupt wakes, its alarm or a device's: worth the two switches.
@@ -245,7 +248,7 @@ impl Share {
     /// A thread that wakes is moved up to what sleep may leave it behind. Its virtual time then.
     #[inline]
     fn move_up(&self, thread: &Scheduling) -> i64 {
-        let least = get(&self.floor).max(get(&self.last) - get(&self.turn));
+        let least = get(&self.floor).max(get(&self.last) - CREDIT_TURNS * get(&self.turn));
         let time = thread.virtual_time().max(least);
         thread.set_virtual_time(time);
         time
