@@ -142,6 +142,21 @@ impl Share {
         self.plain_tick_of(due)
     }
 
+    /// The same, seen from tick `now` on, and not later than a turn from then: the one that runs may have been alone so far, and be far
+    /// behind the one that came.
+    #[inline]
+    pub(super) fn end_for(&self, due: i64, now: u64) -> u64 {
+        let class = self.class();
+        if class.is_plain() {
+            return self.plain_tick_of(due).min(now + self.turn());
+        }
+        let end = self.tick_of_special(due);
+        match class.real_time_due() {
+            Some(_) => end,
+            None => end.min(now + self.turn()),
+        }
+    }
+
     #[inline]
     fn plain_tick_of(&self, due: i64) -> u64 {
         (due + get(&self.origin)).max(0) as u64
