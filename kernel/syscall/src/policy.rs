@@ -12,7 +12,7 @@ use abi::time::TimeSpec;
 use abi::zerocopy::{FromZeros, IntoBytes};
 use alloc::sync::Arc;
 use mm::PAGE_SIZE;
-use sched::scheduler::{self, Policy, SchedAttributes};
+use sched::scheduler::{self, Policy, SchedAttributes, TURN_NANOS};
 use task::futex;
 use task::thread::{Thread, ThreadExt};
 use vfs::Credentials;
@@ -352,7 +352,7 @@ pub fn sched_rr_get_interval(current: &Arc<Thread>, pid: u64, at: u64) -> Result
     let nanos = match attributes_of(current, pid)?.policy {
         Policy::Fifo => 0,
         Policy::RoundRobin => scheduler::timeslice_nanos(),
-        _ => scheduler::turn_nanos(),
+        _ => TURN_NANOS,
     };
     uaccess::write_value(at, &TimeSpec::from_nanoseconds(nanos))?;
     Ok(0)

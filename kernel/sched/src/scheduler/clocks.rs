@@ -2,7 +2,6 @@
 //! running thread's time, or sooner. And the turns of those whom somebody watches, for that or as an observer.
 
 use super::cpu::{CPUS, Cpu, Ended};
-use super::online::online;
 use super::turns::{self, Turn};
 use super::{notify, set_alarm_of};
 use crate::Thread;
@@ -62,13 +61,5 @@ pub fn watch(thread: &Thread) {
         set_alarm_of(cpu);
     } else if thread.scheduling.home() != here {
         notify::kick(thread);
-    }
-}
-
-/// A processor has come: turns are as long as for so many.
-pub(super) fn lengthen_turns() {
-    let count = online().count_ones();
-    for cpu in CPUS.all() {
-        cpu.share.set_processors(count);
     }
 }

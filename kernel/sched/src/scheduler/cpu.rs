@@ -159,7 +159,8 @@ impl Cpu {
         self.patience_end.store(tick, Ordering::Relaxed);
     }
 
-    /// When something is due for those who wait (the end of turn or patience) or for who runs (a look); `u64::MAX` for never.
+    /// When something is due that concerns those who wait, the end of the turn or of the patience, or the processor time of the
+    /// thread that runs; `u64::MAX` for never.
     #[inline]
     pub(super) fn next_change(&self) -> u64 {
         let turn_end = self.turn_end.load(Ordering::Relaxed);
@@ -336,11 +337,10 @@ impl Cpu {
     /// A thread came to wait while another runs: that one's turn may end sooner, not before `least`. Whether it is over: no alarm is set.
     #[inline]
     pub(super) fn heed(&self, place: &QueuePlace, least: u64) -> bool {
-        let now = timer::ticks_unordered();
-        let end = self.share.end_for(place.due, now).max(least);
+        let end = self.share.tick_of(place.due).max(least);
         if place.is_alone() || end < self.turn_end.load(Ordering::Relaxed) {
             self.turn_end.store(end, Ordering::Relaxed);
-            if end <= now {
+            if end <= timer::ticks_unordered() {
                 return true;
             }
             self.ring_at(end.min(self.patience_end.load(Ordering::Relaxed)));
@@ -351,7 +351,7 @@ impl Cpu {
     /// Another processor may have put a thread into the queue.
     pub(super) fn heed_others(&self) {
         if self.has_turn() && self.waiting() > 0 {
-            let end = self.share.end_for(self.first_due(), timer::ticks_unordered());
+            let end = self.share.tick_of(self.first_due());
             self.turn_end.store(end, Ordering::Relaxed);
         }
         if self.real_time.is_asked() {

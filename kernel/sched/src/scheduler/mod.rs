@@ -42,7 +42,6 @@ mod real_time;
 mod report;
 mod share;
 mod stop;
-mod turn_length;
 mod turns;
 mod wake;
 
@@ -53,8 +52,7 @@ pub use place::set_affinity;
 pub use policy::{Policy, SchedAttributes};
 pub use real_time::{SETTINGS, Setting, change_attributes, timeslice_nanos};
 pub use report::{Times, interrupts, online_processors, runnable, steals, switches, times};
-pub use share::{beyond_part, take_over, take_over_from};
-pub use turn_length::turn_nanos;
+pub use share::{TURN_NANOS, beyond_part, take_over, take_over_from};
 pub use turns::{Turn, set_observer};
 pub use wake::{wake, wake_owned};
 
@@ -255,7 +253,6 @@ pub fn run() -> ! {
     let cpu = CPUS.of(here);
     cpu.adopt_stack();
     stop::come_online(here);
-    clocks::lengthen_turns();
     let mut now = timer::ticks();
     let own = cpu.own();
     let memory = memory::get();

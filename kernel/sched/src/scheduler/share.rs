@@ -4,14 +4,13 @@
 //! first: so of threads that want more than they get, none gets more than another. Three rules make that quick to answer and hard
 //! to cheat:
 //!
-//! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: a nudge ([`NUDGE_PART`])
+//! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: [`NUDGE_NANOS`]
 //!   if it was woken by another, [`ALARM_NUDGE_NANOS`] if by an interrupt, [`LEAD_NANOS`] if it is new or had to leave. Whoever is
 //!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
 //!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
 //!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
-//! * Sleep is no merit beyond [`CREDIT_TURNS`]: a thread that wakes is moved up to that much behind the one that ran last. Nobody
-//!   stays behind that one by more than [`LEAD_NANOS`], who waits for the processor neither. So nobody can save up, and nobody
-//!   waits for longer than all others may be behind.
+//! * Sleep is no merit beyond [`LEAD_NANOS`]: a thread that gets the processor is moved up to that much behind the one that had
+//!   it before. So nobody can save up, and nobody waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: that half is the child's *part*. When the
 //!   parent hears of its end it takes over what the child has left: what remained of the part comes back, what was used beyond it
 //!   is the parent's own, up to [`LEAD_NANOS`]. So a family of which one works at a time has the share of one, whether its
@@ -20,25 +19,24 @@
 //! The virtual time of a thread with a nice value passes slower or faster, as its weight says (`policy`), so that it gets more or
 //! less than the others. Threads with a real-time priority have no virtual time: they come before all others (`real_time`).
 //!
-//! A turn ends, if others wait, when it is as long as `turn_length` says, or when the first of them is due. A thread that goes to
-//! another processor keeps its distance to the *floor*, below which no virtual time counts there.
+//! A turn ends, if others wait, after [`TURN_NANOS`], or when the first of them is due. A thread that goes to another processor
+//! keeps its distance to the *floor*, below which no virtual time counts there.
 
 use super::account::Scheduling;
 use super::cpu::CPUS;
 use super::policy::{Class, PLAIN, UNIT};
-use super::turn_length::{self, span};
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
-/// How far those that compete may be apart, so that who lost some turns to whatever stops the machine gets them back.
+/// A turn: how long a thread runs while others wait, in nanoseconds. As long as a server may have to wait for the child that saves
+/// it.
+pub const TURN_NANOS: u64 = 3_000_000;
+/// How far those that compete may be apart.
 const LEAD_NANOS: u64 = 10_000_000;
-/// How far sleep may leave a thread behind the one that ran last, in turns: for so long it, and what it forks, may come before all
-/// others. With one turn those who serve and sleep now and then wait several turns of the child that saves them.
-const CREDIT_TURNS: i64 = 3;
-/// What part of a turn a woken thread must be behind the running one to get its processor.
-const NUDGE_PART: u64 = 3;
-/// The same, in nanoseconds, for one that an interrupt wakes, its alarm or a device's: worth the two switches.
+/// How far behind the running thread a woken one must be to get its processor.
+const NUDGE_NANOS: u64 = 1_000_000;
+/// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
 const ALARM_NUDGE_NANOS: u64 = 50_000;
 
 /// Why a thread comes to wait for a processor.
@@ -98,17 +96,13 @@ impl Share {
 
     /// Finds out how long a tick is.
     pub(super) fn set_up(&self) {
-        set(&self.lead, span(LEAD_NANOS));
-        set(&self.alarm_nudge, span(ALARM_NUDGE_NANOS));
-        self.set_processors(1);
-        self.end_interrupts();
-    }
-
-    /// So many processors run threads: a turn is as long as that says, or longer if another processor has counted more. Called by any.
-    pub(super) fn set_processors(&self, count: u32) {
-        let turn = turn_length::of(count);
-        self.turn.fetch_max(span(turn), Ordering::Relaxed);
-        self.nudge.fetch_max(span(turn / NUDGE_PART), Ordering::Relaxed);
+        let set =
+            |span: &AtomicI64, nanos| span.store(timer::nanos_to_ticks(nanos) as i64, Ordering::Relaxed);
+        set(&self.turn, TURN_NANOS);
+        set(&self.lead, LEAD_NANOS);
+        set(&self.nudge, NUDGE_NANOS);
+        set(&self.alarm_nudge, ALARM_NUDGE_NANOS);
+        set(&self.wake_nudge, NUDGE_NANOS);
     }
 
     /// The processor begins to serve interrupts: who is woken now is woken by them.
@@ -140,21 +134,6 @@ impl Share {
             return self.tick_of_special(due);
         }
         self.plain_tick_of(due)
-    }
-
-    /// The same, seen from tick `now` on, and not later than a turn from then: the one that runs may have been alone so far, and be far
-    /// behind the one that came.
-    #[inline]
-    pub(super) fn end_for(&self, due: i64, now: u64) -> u64 {
-        let class = self.class();
-        if class.is_plain() {
-            return self.plain_tick_of(due).min(now + self.turn());
-        }
-        let end = self.tick_of_special(due);
-        match class.real_time_due() {
-            Some(_) => end,
-            None => end.min(now + self.turn()),
-        }
     }
 
     #[inline]
@@ -253,20 +232,11 @@ impl Share {
     pub(super) fn due(&self, thread: &Scheduling, arrival: Arrival) -> i64 {
         let (time, floor, lead) = (thread.virtual_time(), get(&self.floor), get(&self.lead));
         match arrival {
-            Arrival::Woken => self.move_up(thread) + get(&self.wake_nudge),
+            Arrival::Woken => time.max(floor) + get(&self.wake_nudge),
             Arrival::Ready | Arrival::New => time + lead,
             // Nobody of the plain class who competes is ahead of the floor by more than a lead and a turn.
             Arrival::Yielding => (time + lead).max(floor + 2 * lead + get(&self.turn)),
         }
-    }
-
-    /// A thread that wakes is moved up to what sleep may leave it behind. Its virtual time then.
-    #[inline]
-    fn move_up(&self, thread: &Scheduling) -> i64 {
-        let least = get(&self.floor).max(get(&self.last) - CREDIT_TURNS * get(&self.turn));
-        let time = thread.virtual_time().max(least);
-        thread.set_virtual_time(time);
-        time
     }
 
     /// As [`Share::due`], for one of another class; and where it stands among those that are due at the same time.
@@ -277,7 +247,9 @@ impl Share {
             return (due, if goes_on { Side::Front } else { Side::Back });
         }
         let due = match arrival {
-            Arrival::Woken if class.wakes_last() => self.move_up(thread) + get(&self.lead),
+            Arrival::Woken if class.wakes_last() => {
+                thread.virtual_time().max(get(&self.floor)) + get(&self.lead)
+            }
             arrival => self.due(thread, arrival),
         };
         (due, Side::Back)
