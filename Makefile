@@ -47,7 +47,7 @@ picture: ## record the moving picture of README.md anew, docs/playground.webp, f
 	@CLICKS=100 .ci/test-web
 	@cp $(OUT)/playground/readme.webp docs/playground.webp
 
-exhaust: ## every small history of up to three spaces on the adversarial machine, and every second act at each point of a step after ACTS=1 others: takes long
+exhaust: ## every small history of up to three spaces on the adversarial machine, and every second act at each point of a step after ACTS=1 others: ten minutes
 	@.ci/setup test
 	@HOLSTEIN_DEEP=1 HOLSTEIN_INTERLEAVED=$(or $(ACTS),1) .ci/cargo host test --release -p mm --test heart exhaust -- --nocapture
 

@@ -217,7 +217,7 @@ pub const SWAP: Cast = Cast {
     of_thread: &[],
     has_few_asids: false,
     spaces: 3,
-    depths: [4, 6],
+    depths: [4, 7],
 };
 
 /// Two threads on two processors in the first space.
@@ -244,7 +244,7 @@ pub const THREADS: Cast = Cast {
     ],
     has_few_asids: false,
     spaces: 3,
-    depths: [3, 5],
+    depths: [3, 6],
 };
 
 /// What is rare: tables that move whole, text, and ASIDs that roll over.
@@ -261,7 +261,7 @@ pub const RARE: Cast = Cast {
     of_thread: &[],
     has_few_asids: true,
     spaces: 3,
-    depths: [4, 6],
+    depths: [4, 7],
 };
 
 impl Cast {
