@@ -97,7 +97,7 @@ fn a_machine_boots_and_programs_tell_their_stories() {
     host::program::set_program(Box::new(program::step));
     std::thread::spawn(|| {
         let archive = Vec::leak(initramfs());
-        let boot = host::boot(128 << 20, "loglevel=7 one two=three", Some(archive));
+        let boot = host::boot(128 << 20, "loglevel=7 maxcpus=4 one two=three", Some(archive));
         crate::boot::start(boot)
     });
     let end = power::wait_for_end(Duration::from_secs(120));

@@ -9,12 +9,15 @@ use abi::nr;
 use abi::process::WaitStatus;
 use abi::process::clone::CloneFlags;
 use abi::terminal::{ECHO, ICANON, IXOFF, IXON};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 pub const STORIES: &[Story] = &[
     ("exec", exec),
     ("threads", threads),
     ("identity", identity),
     ("scheduling", scheduling),
+    ("woken_by_one_interrupt", woken_by_one_interrupt),
     ("time", time),
     ("terminal", terminal),
     ("terminal_held_back", terminal_held_back),
@@ -26,6 +29,7 @@ pub const MEMORY_CHILD: u64 = HELPERS + STEP;
 const EXECUTES: u64 = HELPERS + 2 * STEP;
 const THREAD: u64 = HELPERS + 3 * STEP;
 const EXITS: u64 = HELPERS + 4 * STEP;
+const MEETS: u64 = HELPERS + 5 * STEP;
 
 /// A page that [`super::memory`] shares with its child.
 pub const SHARED: u64 = 0x2000_0000;
@@ -38,6 +42,7 @@ pub fn place_helpers() {
     place(MEMORY_CHILD, |user| memory_child(&Io::new(user)));
     place(EXECUTES, |user| executes(&Io::new(user)));
     place(THREAD, |user| thread(&Io::new(user)));
+    place(MEETS, |user| meets(&Io::new(user)));
     place(EXITS, |user| {
         user.call(nr::EXIT_GROUP, &[EXIT]);
     });
@@ -180,6 +185,40 @@ fn scheduling(io: &Io) {
     io.ok(nr::SCHED_SETSCHEDULER, &[0, 0, BUFFER]);
     (0..2_500).for_each(|_| assert!(io.call(nr::GETPPID, &[]) > 0));
     assert_eq!(io.wait(child), WaitStatus::Exited(EXIT as u8).encode());
+}
+
+/// How many have come to where [`MEETS`] meet.
+static MET: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
+/// One for each processor but the first: the fourth is free for whoever waits for them.
+const MEET: u64 = 3;
+
+/// Waits for the timer that stands in the page of data, then keeps its processor until all run at the same time. Time stands still
+/// meanwhile, so that no turn ends and nobody's patience: who waits for a processor then would wait for ever.
+fn meets(io: &Io) {
+    let pollin = 1_u64 << 32;
+    io.user.store(BUFFER, &(io.user.word(DATA) | pollin).to_le_bytes());
+    assert_eq!(io.ok(nr::PPOLL, &[BUFFER, 1, 0, 0, 8]), 1);
+    let (met, came) = &MET;
+    let mut count = met.lock().unwrap();
+    *count += 1;
+    came.notify_all();
+    let (count, _) = came
+        .wait_timeout_while(count, Duration::from_secs(20), |count| *count < MEET)
+        .unwrap();
+    assert_eq!(*count, MEET, "a thread waits while processors idle");
+}
+
+/// An idle processor's interrupt wakes several: it can run one of them, and calls those who idle for the others.
+fn woken_by_one_interrupt(io: &Io) {
+    let (monotonic, one_second) = (1, [0_u64, 0, 1, 0].map(u64::to_le_bytes).concat());
+    let timer = io.ok(nr::TIMERFD_CREATE, &[monotonic, 0]);
+    io.user.store(DATA, &timer.to_le_bytes());
+    io.user.store(BUFFER, &one_second);
+    io.ok(nr::TIMERFD_SETTIME, &[timer, 0, BUFFER, 0]);
+    let children: Vec<u64> = (0..MEET).map(|_| io.fork(MEETS)).collect();
+    for child in children {
+        assert_eq!(io.wait(child), WaitStatus::Exited(0).encode());
+    }
 }
 
 fn time(io: &Io) {
