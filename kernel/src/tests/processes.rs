@@ -196,7 +196,8 @@ const MEET: u64 = 3;
 /// meanwhile, so that no turn ends and nobody's patience: who waits for a processor then would wait for ever.
 fn meets(io: &Io) {
     let pollin = 1_u64 << 32;
-    io.user.store(BUFFER, &(io.user.word(DATA) | pollin).to_le_bytes());
+    io.user
+        .store(BUFFER, &(io.user.word(DATA) | pollin).to_le_bytes());
     assert_eq!(io.ok(nr::PPOLL, &[BUFFER, 1, 0, 0, 8]), 1);
     let (met, came) = &MET;
     let mut count = met.lock().unwrap();
