@@ -187,6 +187,8 @@ fn run() -> Result<bool> {
     if choice.is_long {
         scenes.extend(debian_root::SCENES);
         scenes.extend(swapping::LONG);
+        scenes.extend(cores::LONG);
+        scenes.extend(pthreads::LONG);
     }
     let is_linux = matches!(choice.setting.normal, Kernel::Linux(_));
     let is_wanted =

@@ -25,8 +25,16 @@ pub const SCENES: &[Scene] = &[
     .busy(),
     Scene::portable("pthreads.rseq", |stage| play(stage, Library::Glibc, 4, "rseq")).busy(),
     // The longest: forks, each of which checks every byte that four threads write meanwhile.
-    Scene::portable("pthreads.forkers", forkers)
+    Scene::portable("pthreads.forkers", |stage| forkers(stage, 700))
         .within_seconds(900)
+        .busy(),
+];
+
+/// As often as the program forks of its own accord: `make soak` plays it.
+pub const LONG: &[Scene] = &[
+    Scene::portable("many_rounds.forkers", |stage| forkers(stage, 10_000))
+        .within_seconds(3_600)
+        .checked()
         .busy(),
 ];
 
@@ -49,16 +57,15 @@ fn play(stage: &mut Stage, library: Library, cpus: u32, name: &str) -> Result<()
     program::expect_success(&mut board, name)
 }
 
-/// The program forks 10,000 times of its own accord; here fewer, for two busy host cores take eight minutes for as many, and nothing
-/// else is played beside it.
-fn forkers(stage: &mut Stage) -> Result<()> {
+/// Two busy host cores take eight minutes for 10,000 forks, and nothing else is played beside it.
+fn forkers(stage: &mut Stage, forks: u32) -> Result<()> {
     let mut board = program::boot(
         stage,
         &Machine::Virt(Virt::default()),
-        "FORKS=1500",
+        &format!("FORKS={forks}"),
         "forkers",
         "",
     )?;
-    board.set_step(Duration::from_secs(900));
+    board.set_step(Duration::from_secs(3_600));
     program::expect_success(&mut board, "forkers")
 }
