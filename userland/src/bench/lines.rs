@@ -45,10 +45,6 @@ const ROWS: &[Row] = &[
         run: mprotect,
     },
     Row {
-        name: "fuzz_round",
-        run: fuzz_round,
-    },
-    Row {
         name: "snapshot_stores",
         run: snapshot_stores,
     },
@@ -63,6 +59,7 @@ const OTHERS: &[&str] = &[
     "copy_sequential",
     "fork",
     "fork_exec_wait",
+    "fuzz_round",
 ];
 
 /// All of them.
@@ -178,16 +175,6 @@ fn mprotect(_: &Settings, report: &mut Report) -> Result<()> {
         memory.store_pages(all, 1);
         meter.time(|| memory.protect(0, all, ProtFlags::PROT_READ))
     })
-}
-
-/// A fuzzer's round: fork, the child stores to a page of each of 32 regions, _exit, wait.
-fn fuzz_round(_: &Settings, report: &mut Report) -> Result<()> {
-    let memory = filled(pages_of(PARENT))?;
-    let store_all = || {
-        (0..memory.length() / REGION).for_each(|region| memory.store(region * REGION, 2));
-        Ok(())
-    };
-    report.measure("fuzz_round", 1, 1, |meter| meter.time(|| run(store_all)))
 }
 
 /// A snapshot of 256 MiB: the fork, then each store to one page of a hundred, while the child reads all.

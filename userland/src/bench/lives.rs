@@ -28,6 +28,10 @@ pub const ROWS: &[Row] = &[
         run: scattered_child,
     },
     Row {
+        name: "fuzz_round",
+        run: fuzz_round,
+    },
+    Row {
         name: "chain",
         run: chain,
     },
@@ -82,6 +86,20 @@ fn scattered_child(settings: &Settings, report: &mut Report) -> Result<()> {
                 Ok(())
             })
         })
+    })
+}
+
+/// A fuzzer's whole round in a parent of 64 MiB: fork, the child stores to 32 pages that lie 2 MiB apart, _exit, wait.
+fn fuzz_round(settings: &Settings, report: &mut Report) -> Result<()> {
+    const PAGES: usize = 32;
+    const APART: usize = 2 << 20;
+    let memory = filled(PAGES * APART / PAGE)?;
+    let store_all = || {
+        (0..PAGES).for_each(|page| memory.store(page * APART, 2));
+        Ok(())
+    };
+    report.measure("fuzz_round", 1, settings.repeats, |meter| {
+        meter.time(|| run(store_all))
     })
 }
 
