@@ -64,11 +64,11 @@ export function showControls() {
       make("button", { "data-key": "restart", onclick: () => { session.tour = null; restart([]); changed(); } }, "begin anew"),
       make("button", { "data-key": "share", onclick: share }, "share"),
     ),
-    ...recordings(state),
+    ...playing(state),
     make(
       "details",
       { class: "settings", open: settingsOpen, ontoggle: (event) => { settingsOpen = event.target.open; } },
-      make("summary", {}, "Settings", make("small", {}, ` ${summary(state)}`)),
+      make("summary", {}, "Settings", make("small", {}, ", recordings"), make("small", {}, ` ${summary(state)}`)),
       make(
         "div",
         { class: "choices" },
@@ -94,6 +94,7 @@ export function showControls() {
           ...names.map((name) => [`=${name}`, spaced(name), state.sabotage === name]),
         ]),
       ),
+      recordings(),
       state.sabotage && make("p", { class: "hint" }, `Sabotage: ${meanings[state.sabotage] ?? state.sabotage}`),
       make(
         "div",
@@ -138,19 +139,27 @@ function playToEnd() {
 }
 
 // A run that cowtrace -r recorded on a board, done again by the same code.
-function recordings({ playback }) {
-  const left = playback ? playback.total - playback.at : 0;
+function recordings() {
+  return make(
+    "div",
+    { class: "buttons" },
+    make("button", { "data-key": "sample", title: "Recorded by cowtrace -r: two forks, stores, an end", onclick: () => opened(sample) }, "a recorded run"),
+    make("label", { title: "What cowtrace -r FILE wrote on the board" }, "or yours ", make("input", { type: "file", "data-key": "recording", onchange: read })),
+  );
+}
+
+function playing({ playback }) {
+  if (!playback) return [];
+  const left = playback.total - playback.at;
   return [
     make(
       "div",
       { class: "buttons" },
-      make("button", { "data-key": "sample", title: "Recorded by cowtrace -r: two forks, stores, an end", onclick: () => opened(sample) }, "a recorded run"),
-      make("label", { title: "What cowtrace -r FILE wrote on the board" }, "recording ", make("input", { type: "file", "data-key": "recording", onchange: read })),
-      playback && make("button", { "data-key": "next-record", class: "main", disabled: !left, onclick: () => act("n") }, "next record"),
-      playback && make("button", { "data-key": "all-records", disabled: !left, onclick: playToEnd }, "to its end"),
-      playback && make("button", { "data-key": "close-recording", onclick: () => opened("") }, "close it"),
+      make("button", { "data-key": "next-record", class: "main", disabled: !left, onclick: () => act("n") }, "next record"),
+      make("button", { "data-key": "all-records", disabled: !left, onclick: playToEnd }, "to its end"),
+      make("button", { "data-key": "close-recording", onclick: () => opened("") }, "close it"),
     ),
-    playback && make("p", { class: "hint", "data-key": "playback" }, `Record ${playback.at} of ${playback.total}. ${playbackText(playback)}`),
+    make("p", { class: "hint", "data-key": "playback" }, `Record ${playback.at} of ${playback.total}. ${playbackText(playback)}`),
   ];
 }
 

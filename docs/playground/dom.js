@@ -24,10 +24,13 @@ export function hex(number) {
   return number.toString(16);
 }
 
-// Replaces what an element holds, and leaves the focus where it was: on the element of the same data-key.
+// Replaces what an element holds, and leaves the focus where it was: on the element of the same data-key, or, where that is not there
+// any more, at the beginning of what replaced it.
 export function show(id, ...children) {
   const place = document.getElementById(id);
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   place.replaceChildren(...children.flat().filter(Boolean));
-  if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (!focused) return;
+  const same = place.querySelector(`[data-key="${CSS.escape(focused)}"]:not(:disabled)`);
+  (same ?? place.querySelector("button:not(:disabled), select"))?.focus({ preventScroll: true });
 }

@@ -26,7 +26,17 @@ function showReport() {
   }
 }
 
+// What a question is about stands first beside it, and below it where there is no room beside.
+function arrange() {
+  const tour = TOURS.find((found) => found.number === session.tour?.number);
+  document.body.classList.toggle("touring", tour !== undefined);
+  const [processes, tables] = ["processes", "tables"].map((id) => document.getElementById(id));
+  const [first, second] = tour?.about === "tables" ? [tables, processes] : [processes, tables];
+  if (first.nextElementSibling !== second) second.before(first);
+}
+
 function showAll() {
+  arrange();
   showTour();
   showControls();
   showReport();

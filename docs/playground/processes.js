@@ -172,13 +172,14 @@ function card(process) {
       {},
       `Process ${process.number}`,
       make("small", {}, process.parent ? ` child of ${process.parent}` : ""),
+      make(
+        "small",
+        {},
+        ` · cpu ${process.cpu} · asid ${process.asid || "none yet"} · root ${hex(process.root)}`,
+        waits && make("strong", {}, ` · waits for ${process.awaits}`),
+      ),
     ),
-    make(
-      "p",
-      { class: "hint" },
-      `cpu ${process.cpu} · asid ${process.asid || "none yet"} · root ${hex(process.root)}`,
-      waits && make("strong", {}, ` · waits for ${process.awaits}`),
-    ),
+    make("div", { class: "areas" }, process.areas.map((found) => area(process, found))),
     make(
       "div",
       { class: "buttons" },
@@ -196,7 +197,6 @@ function card(process) {
         ),
       ),
     ),
-    process.areas.map((found) => area(process, found)),
     details(process),
   );
 }

@@ -23,6 +23,21 @@ function take(tour, answer) {
   session.tour.taken = answer;
   for (const text of step.commands) command(text);
   changed();
+  focusOn("go-on");
+}
+
+// Who goes by keyboard goes on from here: what was pressed is not there any more.
+function focusOn(...keys) {
+  for (const key of keys) {
+    const found = document.querySelector(`#tour [data-key="${key}"]`);
+    if (found) return found.focus({ preventScroll: true });
+  }
+}
+
+function begin(number) {
+  openTour(number);
+  changed();
+  focusOn("answer-0");
 }
 
 function go(tour, at) {
@@ -30,7 +45,7 @@ function go(tour, at) {
   session.tour.taken = null;
   note();
   changed();
-  document.querySelector("#tour .answers button, #tour [data-key=again]")?.focus({ preventScroll: true });
+  focusOn("answer-0", "next-tour", "again");
 }
 
 function question(tour) {
@@ -45,8 +60,8 @@ function question(tour) {
         "div",
         { class: "buttons" },
         tour.number < TOURS.length &&
-          make("button", { class: "main", "data-key": "next-tour", onclick: () => { openTour(tour.number + 1); changed(); } }, "next question"),
-        make("button", { "data-key": "again", onclick: () => { openTour(tour.number); changed(); } }, "once more"),
+          make("button", { class: "main", "data-key": "next-tour", onclick: () => begin(tour.number + 1) }, "next question"),
+        make("button", { "data-key": "again", onclick: () => begin(tour.number) }, "once more"),
       ),
     );
   }
@@ -71,8 +86,8 @@ function question(tour) {
         ),
       ),
     ),
-    isTaken && make("p", { class: "explanation", role: "status" }, step.explain),
-    isTaken && make("div", { class: "buttons" }, make("button", { class: "main", "data-key": "go-on", onclick: () => go(tour, at + 1) }, "go on")),
+    isTaken && make("p", { class: "explanation", id: "explanation" }, step.explain),
+    isTaken && make("div", { class: "buttons" }, make("button", { class: "main", "data-key": "go-on", "aria-describedby": "explanation", onclick: () => go(tour, at + 1) }, "go on")),
   );
 }
 

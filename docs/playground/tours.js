@@ -303,6 +303,7 @@ export const TOURS = [
   },
   {
     number: 12,
+    about: "tables",
     title: "Do they share translation tables too?",
     begin: [...HEAP, "m1", "s1.7fbfffe"],
     steps: [
@@ -312,7 +313,7 @@ export const TOURS = [
         right: 1,
         commands: ["f1"],
         faults: [],
-        explain: "Two roots lead to the same tables. The dashed lines carry one bit, APTable: no writes below. So a whole GiB is write-protected by one store.",
+        explain: "Two roots lead to the same tables; the path to the stack page alone was copied (Q11). The dashed lines carry one bit, APTable: no writes below. So a whole GiB is write-protected by one store.",
       },
       {
         ask: "Process 2 stores to page 500. Which tables are copied?",
@@ -320,7 +321,7 @@ export const TOURS = [
         right: 1,
         commands: ["s2.500"],
         faults: ["copied"],
-        explain: "The level 2 and level 3 tables above page 500 are its own now. Those of the mapping at 7fbfffe are shared as before.",
+        explain: "The level 2 and level 3 tables above page 500 are its own now. Those of the mapping at 7fbfffe are shared as before. Process 1 has the old ones for itself; its line stays dashed until it stores: that fault copies nothing.",
       },
     ],
     end: "Fork shares tables as it shares pages, and a fault takes both apart where it must.",

@@ -3,12 +3,14 @@
 import { draw, hex, make, show } from "./dom.js";
 import { session } from "./session.js";
 
-const WIDTH = 132;
-const GAP = 14;
+const WIDTH = 90;
+const GAP = 6;
 const HEIGHT = 44;
-const LAYER = 92;
+const LAYER = 80;
 const SQUARE = 12;
-const IN_A_ROW = 8;
+const IN_A_ROW = 5;
+// No picture is drawn smaller than this: it is scrolled then.
+const SMALLEST = 0.7;
 
 // The nodes of the three layers, each frame once, and the lines between them.
 function collect(processes) {
@@ -81,7 +83,7 @@ function place({ layers, lines }) {
 }
 
 function box(node) {
-  const title = node.layer === 0 ? `root ${hex(node.frame)}` : `level ${node.layer + 1}  ${hex(node.frame)}`;
+  const title = node.layer === 0 ? `root ${hex(node.frame)}` : `L${node.layer + 1} ${hex(node.frame)}`;
   const below = node.layer === 0 ? `process ${node.names.join(", ")}` : `×${node.count}`;
   const rows = Math.ceil(node.pages.length / IN_A_ROW);
   const squares = node.pages.map((page, nth) =>
@@ -89,7 +91,7 @@ function box(node) {
       "rect",
       {
         class: `square ${kindOf(page)}`,
-        x: 10 + (nth % IN_A_ROW) * (SQUARE + 2),
+        x: 9 + (nth % IN_A_ROW) * (SQUARE + 2),
         y: HEIGHT + 2 + Math.floor(nth / IN_A_ROW) * (SQUARE + 2),
         width: SQUARE,
         height: SQUARE,
@@ -101,8 +103,8 @@ function box(node) {
     "g",
     { transform: `translate(${node.x} ${node.y})`, class: `table${node.count > 1 ? " is-shared" : ""}`, "data-frame": hex(node.frame), "data-count": node.count },
     draw("rect", { width: WIDTH, height: HEIGHT + (rows ? rows * (SQUARE + 2) + 8 : 0), rx: 6 }),
-    draw("text", { x: 10, y: 18 }, title),
-    draw("text", { x: 10, y: 35, class: "count" }, below),
+    draw("text", { x: 9, y: 18 }, title),
+    draw("text", { x: 9, y: 35, class: "count" }, below),
     squares,
   );
 }
@@ -143,7 +145,7 @@ export function showTree() {
     make("p", { class: "for-readers" }, words(processes)),
     draw(
       "svg",
-      { viewBox: `-2 -2 ${width + 4} ${height + 4}`, width: width + 4, height: height + 4, "aria-hidden": "true" },
+      { viewBox: `-2 -2 ${width + 4} ${height + 4}`, width: width + 4, style: `min-width: ${Math.round((width + 4) * SMALLEST)}px`, "aria-hidden": "true" },
       curves,
       graph.layers.flat().map(box),
     ),

@@ -223,19 +223,33 @@ await test("an address holds a history", async () => {
   await done(page);
 });
 
+// What a question asks to look at is seen beside it, without scrolling: all tables where it is about tables, else the pages that were used.
+async function notInView(page, tour, step) {
+  const pages = step.commands.map((text) => /^[lsitrw](\d+\.[0-9a-f]+)$/.exec(text)?.[1]).filter(Boolean);
+  const seen = tour.about === "tables" ? ["#tree svg"] : pages.map((key) => `[data-key="${key}"]`);
+  return page.evaluate((places) => {
+    const hidden = (place) => {
+      const { top, left, bottom, right } = document.querySelector(place).getBoundingClientRect();
+      return top < 0 || left < 0 || bottom > innerHeight || right > innerWidth;
+    };
+    return places.filter((place) => document.querySelector(place) && hidden(place));
+  }, ["#report", '[data-key="go-on"]', ...seen]);
+}
+
 await test("every question's tour", async () => {
-  const page = await open(browser);
+  const page = await open(browser, { viewport: { width: 1280, height: 800 } });
   const questions = await page.locator('[data-key="question"] option').count();
   same("questions", questions, 17);
   for (let number = 1; number < questions; number++) {
     await page.selectOption('[data-key="question"]', String(number));
-    const steps = await page.evaluate((number) => playground.tours.find((found) => found.number === number).steps, number);
-    for (const [nth, step] of steps.entries()) {
+    const tour = await page.evaluate((number) => playground.tours.find((found) => found.number === number), number);
+    for (const [nth, step] of tour.steps.entries()) {
       await click(page, `[data-key="answer-${nth % 2 ? step.right : 0}"]`);
       const report = await page.evaluate(() => playground.session.report);
       same(`Q${number}, step ${nth + 1}: the faults`, report.faults, step.faults);
       same(`Q${number}, step ${nth + 1}: the end`, report.word, step.word ?? "done");
       same(`Q${number}, step ${nth + 1}: right answers shown`, await page.locator("#tour .right").count(), 1);
+      same(`Q${number}, step ${nth + 1}: not in view`, await notInView(page, tour, step), []);
       await compare(page, `Q${number}, step ${nth + 1}`);
       await click(page, '[data-key="go-on"]');
     }
@@ -244,8 +258,40 @@ await test("every question's tour", async () => {
   await done(page);
 });
 
+await test("a question by the keyboard alone", async () => {
+  const page = await open(browser, {}, "#q=12");
+  const focused = () => page.evaluate(() => document.activeElement.dataset.key);
+  await page.focus('[data-key="answer-0"]');
+  const keys = [];
+  for (let at = 0; at < 5; at++) {
+    keys.push(await focused());
+    await page.keyboard.press("Enter");
+  }
+  same("where the keyboard was", keys, ["answer-0", "go-on", "answer-0", "go-on", "next-tour"]);
+  same("the next question", [await page.evaluate(() => playground.session.tour.number), await focused()], [13, "answer-0"]);
+  // What was pressed is gone: the keyboard stays where it stood.
+  await page.goto(`${address}#h=s1.500`);
+  await page.waitForFunction(() => playground.session.history.length === 1);
+  await page.focus('[data-key="undo"]');
+  await page.keyboard.press("Enter");
+  same("after the last undo", await focused(), "restart");
+  await done(page);
+});
+
+await test("on a phone: the tables beside their question", async () => {
+  const page = await open(browser, { viewport: { width: 390, height: 844 } }, "#q=12");
+  const tour = await page.evaluate(() => playground.tours.find((found) => found.number === 12));
+  for (const [nth, step] of tour.steps.entries()) {
+    await click(page, `[data-key="answer-${step.right}"]`);
+    same(`step ${nth + 1}: not in view`, await notInView(page, tour, step), []);
+    await click(page, '[data-key="go-on"]');
+  }
+  await done(page);
+});
+
 await test("a recorded run is done again", async () => {
   const page = await open(browser);
+  await click(page, ".settings summary");
   await click(page, '[data-key="sample"]');
   const total = await page.evaluate(() => playground.session.state.playback.total);
   await click(page, '[data-key="next-record"]');
@@ -373,17 +419,18 @@ for (const [name, options] of Object.entries({
 // The picture of the README, small enough for one; `make picture` takes it.
 await test("the README's moving picture", async () => {
   const story = ["s1.500", "s1.501", "f1", "s2.500", "s1.500"];
-  const page = await open(browser, { viewport: { width: 1000, height: 800 }, colorScheme: "light" }, "#h=m1,s1.7fbfffe,s1.500,s1.501,f1,s2.500,s1.500");
+  const page = await open(browser, { viewport: { width: 1100, height: 800 }, colorScheme: "light" }, "#h=m1,s1.7fbfffe,s1.500,s1.501,f1,s2.500,s1.500");
   const box = (place) => page.locator(place).boundingBox();
-  const [top, bottom] = [await box("#report"), await box("#tables")];
-  const clip = { x: 0, y: top.y - 12, width: 1000, height: bottom.y + bottom.height - top.y + 24 };
+  const [top, bottom] = [await box("#steer"), await box("#tables")];
+  const SCALE = 0.75;
+  const clip = { x: 0, y: top.y - 12, width: 1100, height: bottom.y + bottom.height - top.y + 24 };
   const frames = [];
   for (const step of story.keys()) {
     await page.evaluate((history) => (location.hash = `#h=${history}`), ["m1", "s1.7fbfffe", ...story.slice(0, step + 1)].join(","));
     await page.waitForFunction((length) => playground.session.history.length === length, step + 3);
-    frames.push({ still: await still(page, clip, 0.8), milliseconds: step + 1 === story.length ? 5000 : 2500 });
+    frames.push({ still: await still(page, clip, SCALE), milliseconds: step + 1 === story.length ? 5000 : 2500 });
   }
-  const size = { width: Math.round(clip.width * 0.8), height: Math.round(clip.height * 0.8) };
+  const size = { width: Math.round(clip.width * SCALE), height: Math.round(clip.height * SCALE) };
   const picture = moving(frames, size);
   if (picture.length > 300_000) throw new Error(`it has ${picture.length} bytes`);
   writeFileSync(`${folder}/readme.webp`, picture);
