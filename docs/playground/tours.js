@@ -103,7 +103,7 @@ export const TOURS = [
   },
   {
     number: 5,
-    title: "Do copy-on-write, demand-zero and brk take from one pool? Are pages zeroed?",
+    title: "Do copy-on-write, demand-zero and brk share one pool? Are pages zeroed?",
     begin: ["s1.500", "f1"],
     steps: [
       {
@@ -435,7 +435,7 @@ export const TOURS = [
   },
   {
     number: 16,
-    title: "A page goes out to swap space and comes back: what do both sides of a fork see?",
+    title: "A page goes to swap and comes back: what do both sides of a fork see?",
     begin: [...HEAP],
     steps: [
       {

@@ -19,6 +19,7 @@ pub const SCENES: &[Scene] = &[
         )
     }),
     Scene::holstein("demos.raspi4b", |stage| play(stage, &Machine::raspi4b()?)),
+    Scene::holstein("demos.tour", tour),
     Scene::holstein("demos.check_can_fail", check_can_fail),
 ];
 
@@ -43,6 +44,29 @@ pub fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
         ensure!(text.contains(&title), "{title} was not asked");
     }
     board.expect_end()
+}
+
+/// `cow tour` stops after each question and goes where it is told; the list fits a terminal.
+fn tour(stage: &mut Stage) -> Result<()> {
+    let load = stage.load();
+    let mut shell = stage.boot_virt(&load)?;
+    shell.expect_prompt()?;
+    shell.type_line("cow tour")?;
+    for (expected, answer) in [
+        ("^== Q1:", "99"),
+        ("^99: there are questions 1 to 16$", "q11"),
+        ("^== Q11:", ""),
+        ("^== Q12:", "q"),
+    ] {
+        shell.expect(expected)?;
+        shell.expect("^Enter: next; a number: that question; q: leave ")?;
+        shell.type_line(answer)?;
+    }
+    let text = shell.expect("^demo: [0-9]+ passed, [0-9]+ failed$")?;
+    ensure!(text.contains(" passed, 0 failed"), "{text}");
+    shell.expect_prompt()?;
+    shell.check("cow --help | wc -l; cow list | grep -cE '.{81}'", "^19\n0\n$")?;
+    crate::boot::power_off(&mut shell)
 }
 
 /// A fork that copies all tables is not flat, and the demo of its cost must say so.

@@ -13,6 +13,7 @@ mod stack;
 mod story;
 mod subshell;
 mod tables;
+mod tour;
 mod two;
 
 use crate::runtime::{Result, memory};
@@ -48,7 +49,7 @@ const QUESTIONS: [Question; 16] = [
     },
     Question {
         number: 5,
-        text: "Do copy-on-write, demand-zero and brk take from one pool? Are pages zeroed?",
+        text: "Do copy-on-write, demand-zero and brk share one pool? Are pages zeroed?",
         answer: pool::one_pool,
     },
     Question {
@@ -103,16 +104,16 @@ const QUESTIONS: [Question; 16] = [
     },
     Question {
         number: 16,
-        text: "A page goes out to swap space and comes back: what do both sides of a fork see?",
+        text: "A page goes to swap and comes back: what do both sides of a fork see?",
         answer: paging::out_and_back,
     },
 ];
 
-/// The program `cow`: `list`, `all`, or `q1` and so on, several if wanted. 0 if every check passed.
+/// The program `cow`: `list`, `tour`, `all`, or `q1` and so on, several if wanted. 0 if every check passed.
 pub fn main(arguments: &[&str]) -> i32 {
     let mut story = Story::default();
     match arguments.get(1..).unwrap_or_default() {
-        [] | ["list"] => {
+        [] | ["list" | "help" | "--help" | "-h"] => {
             list();
             return 0;
         }
@@ -122,10 +123,11 @@ pub fn main(arguments: &[&str]) -> i32 {
             introduce(&story);
             QUESTIONS.iter().for_each(|question| tell(question, &mut story));
         }
+        ["tour"] => tour::lead(&mut story),
         names => {
             for name in names {
-                let number = name.trim_start_matches(['q', 'Q']).parse::<u32>();
-                match QUESTIONS.iter().find(|question| number == Ok(question.number)) {
+                let wanted = number(name);
+                match QUESTIONS.iter().find(|question| wanted == Some(question.number)) {
                     Some(question) => tell(question, &mut story),
                     None => {
                         eprintln!("cow: {name}: no such question; `cow list` lists them");
@@ -138,8 +140,14 @@ pub fn main(arguments: &[&str]) -> i32 {
     story.finish()
 }
 
+/// The number that a question is called by: `q12`, `Q12`, `12`.
+fn number(name: &str) -> Option<u32> {
+    name.trim_start_matches(['q', 'Q']).parse().ok()
+}
+
 fn list() {
-    println!("Questions about copy-on-write. `cow q1` answers one, `cow all` every one.\n");
+    println!("Questions about copy-on-write. `cow q1` answers one, `cow tour` all in turn,");
+    println!("`cow all` without a stop.\n");
     for question in &QUESTIONS {
         println!(
             "  {:<4} {}",

@@ -57,7 +57,7 @@ const HELP: &str = "\
 const PROGRAMS: [(&str, &str); 7] = [
     (
         "cow",
-        "cow list | all | q1 ...\tanswers questions about copy-on-write by running them",
+        "cow list | tour | all | q1 ...\tanswers questions about copy-on-write by running them",
     ),
     (
         "faults",
@@ -191,13 +191,14 @@ fn list(shell: &mut Shell) -> Run {
 
 /// The end of the list.
 const MORE: &str = "
-Also: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) { }, < > >> << <<< 2>&1,
-$name ${name:-word} ${name:1:2} ${name/a/b} $(command) $((1 + 2)), * ? [a-z].
+Also: if, while, until, for, case, [[ ]], functions, ! | && || ; & ( ) { },
+< > >> << <<< 2>&1, $name ${name:-word} ${name:1:2} ${name/a/b} $(command)
+$((1 + 2)), * ? [a-z].
 Keys: arrows, Home, End, Tab, ^A ^E ^K ^U ^W ^L, Alt-B Alt-F Alt-D by words,
 ^R searches; ^C stops, ^Z suspends, ^D ends.
 
 To begin:
-  cow list            questions about copy-on-write; cow q2 answers one
+  cow list            questions on copy-on-write: cow q2 is one, cow tour all
   cowtop              pages of processes side by side, live
   faults ls           run a command and print the page faults of its processes
   poweroff            to leave
