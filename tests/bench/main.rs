@@ -29,7 +29,6 @@ mod linux;
 mod machine;
 mod missed_lines;
 mod misses;
-mod monitor;
 mod order;
 mod parallel;
 mod profile;

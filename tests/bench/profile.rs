@@ -3,7 +3,7 @@
 
 use crate::instructions::{Kind, Text};
 use crate::machine::{self, Machine};
-use crate::monitor::Monitor;
+use ::tests::monitor::Monitor;
 use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSymbol};
 use std::collections::HashMap;
@@ -21,6 +21,9 @@ const SHORT: [(&str, &str); 6] = [
     ("exec", "fork_exec_wait"),
     ("mmap", "mmap_munmap"),
 ];
+/// From then on the machine executes instructions one by one and writes each one's address to the log. It is some hundred times slower,
+/// and so is told when it has come to what is to be looked at.
+const TRACE: [&str; 2] = ["one-insn-per-tb on", "log exec,nochain"];
 /// How many functions are listed.
 const LISTED: usize = 40;
 
@@ -73,8 +76,10 @@ pub fn first_executed(machine: &Machine, what: &str) -> Result<Vec<u64>> {
 fn trace(machine: &Machine, what: &str, words: &[String]) -> Result<(Trace, String, u64)> {
     let marks = Marks::of(&machine::programs(&machine.built).join("bench"))?;
     let mut command = machine.command(&arguments(what, words))?;
-    let monitor = Monitor::add_to(&mut command);
+    let socket = format!("holstein-monitor-{}", std::process::id());
+    let monitor = Monitor::new(std::env::temp_dir().join(socket));
     let mut child = command
+        .args(monitor.arguments())
         .args(["-D", "/dev/stderr"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -108,7 +113,7 @@ fn attend(
     let mut first = None;
     for line in console {
         if let Some(announced) = announced(&line) {
-            let traced = monitor.trace();
+            let traced = monitor.order(&TRACE);
             // Without a trace it comes to its end too, which who reads the log waits for.
             input.write_all(b"\n")?;
             traced?;

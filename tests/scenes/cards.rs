@@ -1,5 +1,6 @@
 //! A card of SD on the Raspberry Pi: the root on its second partition stays, whatever way the card counts; one that is taken out says so.
 
+use crate::busybox;
 use crate::disk_files::{check, fill_root};
 use crate::disks::drive;
 use anyhow::{Context, Result, ensure};
@@ -8,6 +9,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use tests::monitor::Monitor;
 use tests::{Machine, Scene, Session, Stage, Virt, files};
 
 pub const SCENES: &[Scene] = &[
@@ -15,6 +17,7 @@ pub const SCENES: &[Scene] = &[
     Scene::holstein("cards.more_than_2_gib", large).within_seconds(240),
     Scene::holstein("cards.grows", grows).within_seconds(400),
     Scene::holstein("cards.none", none),
+    Scene::holstein("cards.pulled_out", pulled_out).within_seconds(120),
 ];
 
 const MEGABYTE: u64 = 1 << 20;
@@ -148,6 +151,45 @@ fn none(stage: &mut Stage) -> Result<()> {
     shell.expect("VFS: Cannot open root device \"/dev/mmcblk0p2\"")?;
     shell.expect("Unable to mount root fs")?;
     shell.expect_end()
+}
+
+/// A card is pulled out beside one who reads it and one who writes a file and waits for it to be kept: both are told EIO, the file system is
+/// read-only from then on, and nobody waits for what never comes.
+fn pulled_out(stage: &mut Stage) -> Result<()> {
+    let card = card(stage, "card.img", 128 * MEGABYTE)?;
+    let monitor = Monitor::new(stage.file("monitor"));
+    let initramfs = busybox::initramfs(stage, "")?;
+    let mut load = stage.load_with(initramfs, "rdinit=/init");
+    load.arguments = drive_of_card(&card);
+    load.arguments.extend(monitor.arguments());
+    let mut shell = stage.boot(&Machine::raspi4b()?, &load)?;
+    shell.set_step(Duration::from_secs(60));
+    shell.expect_prompt()?;
+    shell.run("mkdir -p /mnt; mount -t ext4 /dev/mmcblk0p2 /mnt; echo kept > /mnt/kept; sync")?;
+    shell.run("while dd if=/dev/mmcblk0 of=/dev/null bs=64k iflag=direct 2> /tmp/reader; do :; done &")?;
+    shell.run("while echo more | dd of=/mnt/log conv=notrunc,fsync 2> /tmp/writer; do :; done &")?;
+    monitor.order(&["eject -f sd0"])?;
+    shell.run("wait")?;
+    shell.check("cat /tmp/reader", "Input/output error|I/O error")?;
+    shell.check(
+        "cat /tmp/writer",
+        "Input/output error|I/O error|Read-only file system",
+    )?;
+    shell.check("dmesg", "(?s)was taken away.*Remounting filesystem read-only")?;
+    shell.check("grep /mnt /proc/mounts", "^/dev/mmcblk0p2 /mnt ext4 ro")?;
+    shell.check("touch /mnt/new", "Read-only file system")?;
+    shell.check(
+        "dd if=/dev/mmcblk0p1 bs=64k skip=40 count=1 of=/dev/null",
+        "Input/output error|I/O error",
+    )?;
+    // What was read before is in memory.
+    shell.check("cat /mnt/kept", "^kept$")?;
+    shell.run("sync; umount /mnt")?;
+    shell.check(
+        "grep -c /mnt /proc/mounts; mount -t ext4 /dev/mmcblk0p2 /mnt",
+        "(?s)^0.*(Input/output|I/O) error",
+    )?;
+    power_off(&mut shell)
 }
 
 /// A card that is larger than the image written to it: the first boot makes the root as large, and loses nothing where the power goes.

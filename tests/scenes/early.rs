@@ -3,10 +3,9 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeProperty};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tests::monitor::Monitor;
 use tests::qemu::Load;
 use tests::{Kernel, Machine, Scene, Stage, Virt, files};
 
@@ -95,26 +94,22 @@ fn exception(stage: &mut Stage, machine: &Machine) -> Result<()> {
 
 /// And the LED blinks as often as stages were done.
 fn exception_on_raspi4b(stage: &mut Stage) -> Result<()> {
-    let socket = stage.file("monitor");
+    let monitor = Monitor::new(stage.file("monitor"));
     let mut load = Load {
         kernel: Some(damaged(stage)?),
         ..Load::default()
     };
-    load.arguments.extend([
-        "-monitor".into(),
-        format!("unix:{},server,nowait", socket.display()),
-    ]);
+    load.arguments.extend(monitor.arguments());
     let mut board = stage.boot(&Machine::raspi4b()?, &load)?;
     board.expect("^H1T$")?;
     board.expect("^holstein: exception before the kernel runs, behind stage T")?;
-    let mut monitor = UnixStream::connect(&socket).context("QEMU's monitor")?;
-    let blinks = blinks_before_a_pause(&mut monitor)?;
+    let blinks = blinks_before_a_pause(&monitor)?;
     ensure!(blinks == 3, "the LED blinks {blinks} times");
     Ok(())
 }
 
 /// How often the LED goes on between two pauses of more than a second.
-fn blinks_before_a_pause(monitor: &mut UnixStream) -> Result<u32> {
+fn blinks_before_a_pause(monitor: &Monitor) -> Result<u32> {
     const PAUSE: Duration = Duration::from_millis(1000);
     let end = Instant::now() + Duration::from_secs(15);
     let (mut was_on, mut since, mut pauses, mut blinks) = (is_lit(monitor)?, Instant::now(), 0, 0);
@@ -136,20 +131,11 @@ fn blinks_before_a_pause(monitor: &mut UnixStream) -> Result<u32> {
 }
 
 /// GPIO42, in the second word of GPLEV.
-fn is_lit(monitor: &mut UnixStream) -> Result<bool> {
-    monitor.write_all(b"xp /1wx 0xfe200038\n")?;
-    let mut text = String::new();
-    loop {
-        let mut bytes = [0; 256];
-        let len = monitor.read(&mut bytes)?;
-        ensure!(len > 0, "QEMU's monitor has closed");
-        text += &String::from_utf8_lossy(&bytes[..len]);
-        if let Some((_, rest)) = text.split_once("fe200038: 0x")
-            && rest.len() >= 8
-        {
-            return Ok(u32::from_str_radix(&rest[..8], 16)? & 1 << 10 != 0);
-        }
-    }
+fn is_lit(monitor: &Monitor) -> Result<bool> {
+    let text = monitor.order(&["xp /1wx 0xfe200038"])?;
+    let (_, rest) = text.split_once("fe200038: 0x").context("the LED's pin")?;
+    let word = rest.get(..8).context("a word")?;
+    Ok(u32::from_str_radix(word, 16)? & 1 << 10 != 0)
 }
 
 /// A kernel to which each read of ID_AA64MMFR0_EL1 says that the processor has ASIDs of 8 bits, as no model of QEMU has.

@@ -18,6 +18,7 @@ pub mod latency;
 pub mod library;
 pub mod line;
 pub mod made;
+pub mod monitor;
 pub mod mutations;
 pub mod paths;
 pub mod plants;

@@ -25,6 +25,8 @@ use crate::statistics::{RequestKind, Statistics};
 
 /// For how long a device may be busy with one request, in nanoseconds.
 const PATIENCE: u64 = 30 * SECOND;
+/// For how long nothing may be heard of a request until its driver looks how the device is.
+const CHECK_UP: u64 = SECOND;
 /// Requests of one call that are under way together.
 const DEPTH: usize = 4;
 
@@ -260,16 +262,40 @@ impl Disk {
     /// Sleeps until a request is done. Only then do its frames belong to the caller again. What the device said, if it was asked who it is.
     fn finish(&self, begun: Begun, statistics: &Statistics) -> Result<[u8; 20], Errno> {
         let ticket = begun.ticket;
-        let deadline = time::deadline_after(PATIENCE);
-        let is_done = || self.state.lock().take_done(ticket);
-        let in_time = self.done[usize::from(ticket.0)].wait_uninterruptible(Some(deadline), is_done);
-        let result = in_time.unwrap_or_else(|| self.give_up(ticket));
+        let result = self.wait_for(ticket).unwrap_or_else(|| self.give_up(ticket));
         self.room.wake_one();
         statistics.count(begun.kind, begun.sectors, begun.since);
         result.map_err(|error| match error {
             DiskError::Unsupported => Errno::EOPNOTSUPP,
             _ => Errno::EIO,
         })
+    }
+
+    /// Sleeps until a request is done, and has the driver look now and then. `None` after [`PATIENCE`].
+    fn wait_for(&self, ticket: Ticket) -> Option<Result<[u8; 20], DiskError>> {
+        let is_done = || self.state.lock().take_done(ticket);
+        for _ in 0..PATIENCE / CHECK_UP {
+            let deadline = time::deadline_after(CHECK_UP);
+            let done = self.done[usize::from(ticket.0)].wait_uninterruptible(Some(deadline), is_done);
+            if done.is_some() {
+                return done;
+            }
+            self.serve(|driver| driver.check_up());
+        }
+        None
+    }
+
+    /// Has the driver look at its device, and hands on what is done.
+    fn serve(&self, look: impl FnOnce(&mut dyn DiskDriver)) {
+        let is_gone = {
+            let driver = &mut *self.state.lock().driver;
+            look(driver);
+            driver.is_gone()
+        };
+        if is_gone {
+            self.lose();
+        }
+        self.look();
     }
 
     /// The device did not answer in time.
@@ -367,14 +393,6 @@ pub struct DiskInterrupt(pub Arc<Disk>);
 
 impl InterruptHandler for DiskInterrupt {
     fn handle(&self) {
-        let is_gone = {
-            let driver = &mut self.0.state.lock().driver;
-            driver.acknowledge();
-            driver.is_gone()
-        };
-        if is_gone {
-            self.0.lose();
-        }
-        self.0.look();
+        self.0.serve(|driver| driver.acknowledge());
     }
 }

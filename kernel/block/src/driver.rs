@@ -20,6 +20,9 @@ pub trait DiskDriver: Send {
     /// The device does not answer any more: whatever it has is completed, as failed.
     fn give_up(&mut self);
 
+    /// Looks whether the device is still at work: whoever waits has heard nothing for a while.
+    fn check_up(&mut self) {}
+
     /// Whether the device was taken away: what it had, and what it is given, fails.
     fn is_gone(&self) -> bool {
         false
@@ -74,6 +77,10 @@ impl DiskDriver for SdCard {
 
     fn give_up(&mut self) {
         SdCard::give_up(self);
+    }
+
+    fn check_up(&mut self) {
+        SdCard::check_up(self);
     }
 
     fn is_gone(&self) -> bool {

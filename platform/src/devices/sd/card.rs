@@ -1,6 +1,8 @@
 //! A card that is awake: requests are done one after the other, by interrupts. A command that fails, and a block whose sum is wrong, is
 //! tried again; a card that answers nothing any more is gone.
 
+mod recovery;
+
 use super::super::registers::{Registers, apart};
 use super::controller::{Answer, BLOCK_LEN, Command, Controller, Data, status};
 use super::properties::{CARD_ERRORS, READY_FOR_DATA, STATE, STATE_TRANSFER, WRITE_PROTECTED};
@@ -10,15 +12,12 @@ use super::waiting::WaitingRequests;
 use crate::disk::{Completion, DiskCommand, DiskError, Piece, TICKETS, Ticket};
 use crate::timer;
 use arrayvec::ArrayVec;
+use recovery::is_late;
 
 /// How often a request is tried.
 const TRIES: u8 = 4;
-/// How often a card is asked for its state that does not answer.
-const ANSWERS_MISSING: u8 = 3;
 /// Blocks that are moved by one interrupt: it is masked meanwhile.
 const BLOCKS_AT_ONCE: usize = 4;
-/// For how long a card may be busy with what was written, in nanoseconds.
-const BUSY: u64 = 2_000_000_000;
 
 /// What the card is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +47,8 @@ pub(crate) struct Card<R> {
     waiting: WaitingRequests,
     done: ArrayVec<Completion, TICKETS>,
     phase: Phase,
+    /// When the controller last said something of what is under way, or that was begun, in ticks.
+    heard: u64,
     tries: u8,
     /// It was taken out, or given up: everything fails.
     is_gone: bool,
@@ -81,6 +82,7 @@ impl<R: Registers> Card<R> {
             waiting,
             done: ArrayVec::new(),
             phase: Phase::Idle,
+            heard: 0,
             tries: 0,
             is_gone: false,
             retries: 0,
@@ -196,6 +198,7 @@ impl<R: Registers> Card<R> {
             true => request.sector,
             false => request.sector * BLOCK_LEN as u64,
         };
+        self.heard = timer::ticks();
         self.phase = Phase::Moving {
             is_answered: false,
             is_through: false,
@@ -227,9 +230,8 @@ impl<R: Registers> Card<R> {
 
     /// Asks the card how it is.
     fn ask(&mut self) {
-        self.phase = Phase::Asking {
-            since: timer::ticks(),
-        };
+        self.heard = timer::ticks();
+        self.phase = Phase::Asking { since: self.heard };
         if !self.send_plain(13, self.woken.address) {
             self.recover();
         }
@@ -237,6 +239,9 @@ impl<R: Registers> Card<R> {
 
     fn advance(&mut self) {
         let status = self.controller.take_status();
+        if status != 0 {
+            self.heard = timer::ticks();
+        }
         if self.tells_removal && status & status::REMOVED != 0 && !self.controller.has_card() {
             self.controller.shut_down();
             self.is_gone = true;
@@ -327,59 +332,6 @@ impl<R: Registers> Card<R> {
         }
     }
 
-    /// What is under way has failed: the card is told to stop it.
-    fn recover(&mut self) {
-        self.retries = self.retries.saturating_add(1);
-        self.controller.reset_lines();
-        self.phase = Phase::Stopping;
-        if !self.send_plain(12, 0) {
-            self.lose();
-        }
-    }
-
-    /// Whatever the card said to being stopped: one that had nothing to stop does not answer.
-    fn ask_whether_stopped(&mut self, since: u64, silent: u8, status: u32) {
-        if status & status::ERRORS != 0 {
-            self.controller.reset_lines();
-        }
-        self.phase = Phase::Recovering { since, silent };
-        if !self.send_plain(13, self.woken.address) {
-            self.lose();
-        }
-    }
-
-    fn look_at_recovery(&mut self, status: u32, since: u64, silent: u8) {
-        if status & status::ERRORS != 0 {
-            let is_silent = status & status::COMMAND_TIMEOUT != 0;
-            return match silent + u8::from(is_silent) {
-                ANSWERS_MISSING => self.lose(),
-                _ if is_late(since) => self.lose(),
-                silent => self.ask_whether_stopped(since, silent, status),
-            };
-        }
-        if status & status::COMMAND_DONE == 0 {
-            return;
-        }
-        if self.controller.answer() & STATE != STATE_TRANSFER {
-            return match is_late(since) {
-                true => self.lose(),
-                false => self.ask_whether_stopped(since, 0, status),
-            };
-        }
-        self.tries += 1;
-        match self.tries < TRIES {
-            true => self.begin(),
-            false => self.finish(Err(DiskError::Failed)),
-        }
-    }
-
-    /// The card is gone.
-    fn lose(&mut self) {
-        self.controller.shut_down();
-        self.is_gone = true;
-        self.phase = Phase::Idle;
-    }
-
     /// The first request is done; the next is begun.
     fn finish(&mut self, result: Result<(), DiskError>) {
         let ticket = self.waiting.take_first();
@@ -389,8 +341,4 @@ impl<R: Registers> Card<R> {
         self.phase = Phase::Idle;
         self.begin();
     }
-}
-
-fn is_late(since: u64) -> bool {
-    timer::ticks() - since > timer::nanos_to_ticks(BUSY)
 }

@@ -18,6 +18,8 @@ pub enum Fault {
     DataSum(usize),
     /// The data do not come, or are not taken, after so many blocks.
     DataTimeout(usize),
+    /// Nothing more is heard of the data after so many blocks.
+    Stall(usize),
     /// The card says in its answer that it could not.
     Refused(u32),
 }
@@ -243,6 +245,7 @@ impl State {
         let fails = match fault {
             Some(Fault::DataSum(after)) => Some((after, DATA_SUM)),
             Some(Fault::DataTimeout(after)) => Some((after, DATA_TIMEOUT)),
+            Some(Fault::Stall(after)) => Some((after, 0)),
             _ => None,
         };
         self.transfer = Some(Transfer {
@@ -264,7 +267,10 @@ impl State {
         };
         if let Some((_, error)) = transfer.fails.filter(|(after, _)| *after == transfer.moved) {
             transfer.blocks = 0;
-            return self.raise(error | 1 << 15);
+            return match error {
+                0 => {}
+                error => self.raise(error | 1 << 15),
+            };
         }
         if transfer.moved == transfer.blocks {
             if !transfer.is_read {

@@ -119,6 +119,11 @@ impl SdCard {
         self.card.serve();
     }
 
+    /// Looks whether it is still at work, when nothing was heard of it for a while.
+    pub fn check_up(&mut self) {
+        self.card.check_up();
+    }
+
     /// The next request that is done.
     pub fn complete(&mut self) -> Option<Completion> {
         self.card.complete()

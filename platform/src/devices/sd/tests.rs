@@ -4,7 +4,7 @@ use super::card::Card;
 use super::controller::Controller;
 use super::fake::{Fake, Fault};
 use super::start::CardError;
-use crate::disk::{DiskCommand, DiskError, Piece, Ticket};
+use crate::disk::{Completion, DiskCommand, DiskError, Piece, Ticket};
 use crate::memory::ram::{self, Block};
 use crate::{frame, timer};
 use mm::{Frame, PAGE_SIZE};
@@ -260,6 +260,45 @@ fn a_card_that_is_taken_out_fails_all() {
         } else {
             // The fake's transfer goes on to its end; the next command finds that nobody answers.
             assert!(card.is_gone(), "nobody answers");
+        }
+    }
+}
+
+/// A transfer of which nothing more is heard is tried again after two seconds; a card that was pulled out in the midst of it is gone then.
+#[test]
+fn silence_in_a_transfer_is_looked_into() {
+    for is_pulled in [false, true] {
+        for (command, number) in [(DiskCommand::Read, 18), (DiskCommand::Write, 25)] {
+            let fake = Fake::new(SECTORS);
+            let mut card = wake(&fake).unwrap();
+            let (_block, frames) = frames(2);
+            fake.0.borrow_mut().faults.push_back((number, Fault::Stall(3)));
+            assert!(card.submit(Ticket(0), command, 8, &whole(&frames)));
+            assert!(card.submit(Ticket(1), command, 8, &whole(&frames)));
+            card.notify();
+            while fake.interrupts() {
+                card.serve();
+            }
+            fake.0.borrow_mut().is_present = !is_pulled;
+            card.check_up();
+            assert!(!fake.interrupts(), "it is given its time");
+            timer::advance(2_100_000_000);
+            card.check_up();
+            while fake.interrupts() {
+                card.serve();
+            }
+            let results = [card.complete(), card.complete()];
+            let expected = if is_pulled { Err(DiskError::Failed) } else { Ok(()) };
+            for (ticket, completion) in (0..).zip(results) {
+                assert_eq!(
+                    completion,
+                    Some(Completion {
+                        ticket: Ticket(ticket),
+                        result: expected
+                    })
+                );
+            }
+            assert_eq!((card.is_gone(), card.retries()), (is_pulled, 1));
         }
     }
 }

@@ -1,11 +1,9 @@
-//! QEMU's monitor, on a socket: the trace is turned on when the machine has come to what is to be looked at, because
-//! tracing makes it some hundred times slower.
+//! QEMU's monitor, on a socket: what a person would do to the machine while it runs, such as pulling out its card.
 
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long QEMU may take to open the socket, and to answer.
@@ -19,24 +17,33 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Gives the machine a monitor.
-    pub fn add_to(command: &mut Command) -> Monitor {
-        let path = std::env::temp_dir().join(format!("holstein-monitor-{}", std::process::id()));
-        let socket = format!("socket,id=monitor,path={},server=on,wait=off", path.display());
-        command.args(["-chardev", &socket, "-mon", "chardev=monitor,mode=readline"]);
+    /// The monitor of a machine that is given [`Monitor::arguments`].
+    pub fn new(path: PathBuf) -> Monitor {
         Monitor { path }
     }
 
-    /// From now on the machine executes instructions one by one and writes each one's address to the log.
-    pub fn trace(&self) -> Result<()> {
+    /// What QEMU must be told.
+    pub fn arguments(&self) -> [String; 4] {
+        let socket = format!(
+            "socket,id=monitor,path={},server=on,wait=off",
+            self.path.display()
+        );
+        ["-chardev", &socket, "-mon", "chardev=monitor,mode=readline"].map(String::from)
+    }
+
+    /// Gives orders, one after the other; what is answered to the last.
+    ///
+    /// # Errors
+    /// The machine has ended, or does not answer.
+    pub fn order(&self, orders: &[&str]) -> Result<String> {
         let mut stream = self.connect().context("QEMU's monitor")?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        answer(&mut stream)?;
-        for order in ["one-insn-per-tb on", "log exec,nochain"] {
+        let mut text = answer(&mut stream)?;
+        for order in orders {
             writeln!(stream, "{order}")?;
-            answer(&mut stream).with_context(|| order.to_owned())?;
+            text = answer(&mut stream).with_context(|| (*order).to_owned())?;
         }
-        Ok(())
+        Ok(text)
     }
 
     fn connect(&self) -> Result<UnixStream> {
@@ -59,14 +66,14 @@ impl Drop for Monitor {
 }
 
 /// Reads up to the prompt.
-fn answer(stream: &mut impl Read) -> Result<()> {
+fn answer(stream: &mut impl Read) -> Result<String> {
     let mut text = Vec::new();
     let mut byte = [0];
     while !text.ends_with(PROMPT) {
         ensure!(stream.read(&mut byte)? == 1, "QEMU's monitor was closed");
         text.push(byte[0]);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]
