@@ -19,7 +19,7 @@ pub const SCENES: &[Scene] = &[
         )
     }),
     Scene::holstein("demos.raspi4b", |stage| play(stage, &Machine::raspi4b()?)),
-    Scene::holstein("demos.tour", tour),
+    Scene::portable("demos.tour", tour),
     Scene::holstein("demos.check_can_fail", check_can_fail),
 ];
 
@@ -46,7 +46,8 @@ pub fn play(stage: &mut Stage, machine: &Machine) -> Result<()> {
     board.expect_end()
 }
 
-/// `cow tour` stops after each question and goes where it is told; the list fits a terminal.
+/// `cow tour` stops after each question and goes where it is told; the list fits a terminal. On Linux no check fails either: what is
+/// not so there is said to be.
 fn tour(stage: &mut Stage) -> Result<()> {
     let load = stage.load();
     let mut shell = stage.boot_virt(&load)?;
@@ -54,7 +55,8 @@ fn tour(stage: &mut Stage) -> Result<()> {
     shell.type_line("cow tour")?;
     for (expected, answer) in [
         ("^== Q1:", "99"),
-        ("^99: there are questions 1 to 16$", "q11"),
+        ("^99: there are questions 1 to 16$", "5"),
+        ("^== Q5:", "q11"),
         ("^== Q11:", ""),
         ("^== Q12:", "q"),
     ] {

@@ -183,7 +183,7 @@ fn is_alone_at_home() -> bool {
 
 /// Whether the kernel counts every frame, as Holstein does: others have some at hand for each processor. Nothing is read:
 /// what this program allocates for it would count.
-fn has_exact_counts() -> bool {
+pub(super) fn has_exact_counts() -> bool {
     file::access("/proc/self/translation", AccessFlags::F_OK).is_ok()
 }
 
