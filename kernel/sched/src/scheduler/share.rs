@@ -5,12 +5,16 @@
 //! to cheat:
 //!
 //! * A thread that waits is *due* when the virtual time of the one that runs reaches its own and a little more: [`NUDGE_NANOS`]
-//!   if it was woken by another, [`ALARM_NUDGE_NANOS`] if by an interrupt, [`LEAD_NANOS`] if it is new or had to leave. Whoever is
-//!   due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once when
-//!   it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep. Who
-//!   runs while an interrupt wakes somebody is not: a server that has just forked need not wait until the child is far ahead.
-//! * Sleep is no merit beyond [`LEAD_NANOS`]: a thread that gets the processor is moved up to that much behind the one that had
-//!   it before. So nobody can save up, and nobody waits for longer than all others may be behind.
+//!   if it was woken by another, [`ALARM_NUDGE_NANOS`] if by an interrupt, [`MARGIN_NANOS`] if it is new or had to leave. Whoever
+//!   is due first is next. So a thread that sleeps more than it works is behind all that do not, and gets the processor at once
+//!   when it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep;
+//!   and beside one that only works they have their parts in portions of a margin: so long a request waits for the child that
+//!   saves its server. Who runs while an interrupt wakes somebody is not about to sleep: its server need not wait until the child
+//!   is far ahead.
+//! * Sleep is no merit beyond [`CREDIT_NANOS`]: a thread that wakes is moved up to that much behind the one that is ahead of all,
+//!   so those who wake each other stay together, and nobody who slept long comes before them for turns. A thread that gets the
+//!   processor is moved up to [`LEAD_NANOS`] behind the one that had it before: who had to leave, and lost turns to whatever stops
+//!   the machine, gets them back, and nobody waits for longer than all others may be behind.
 //! * A child begins where its parent is, and the two halve what the parent was behind: that half is the child's *part*. When the
 //!   parent hears of its end it takes over what the child has left: what remained of the part comes back, what was used beyond it
 //!   is the parent's own, up to [`LEAD_NANOS`]. So a family of which one works at a time has the share of one, whether its
@@ -29,13 +33,16 @@ use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use platform::ordered::Side;
 use platform::timer;
 
-/// A turn: how long a thread runs while others wait, in nanoseconds. As long as a server may have to wait for the child that saves
-/// it.
+/// A turn: how long a thread runs at most while others wait, in nanoseconds.
 pub const TURN_NANOS: u64 = 3_000_000;
 /// How far those that compete may be apart.
 const LEAD_NANOS: u64 = 10_000_000;
+/// How far the running thread goes beyond one that had to leave.
+const MARGIN_NANOS: u64 = 800_000;
+/// How far sleep may leave a thread behind the one that is ahead of all.
+const CREDIT_NANOS: u64 = 800_000;
 /// How far behind the running thread a woken one must be to get its processor.
-const NUDGE_NANOS: u64 = 1_000_000;
+const NUDGE_NANOS: u64 = 800_000;
 /// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
 const ALARM_NUDGE_NANOS: u64 = 50_000;
 
@@ -70,6 +77,9 @@ pub(super) struct Share {
     floor: AtomicI64,
     turn: AtomicI64,
     lead: AtomicI64,
+    margin: AtomicI64,
+    /// How far above the floor a thread begins that slept.
+    awake: AtomicI64,
     nudge: AtomicI64,
     alarm_nudge: AtomicI64,
     /// Which of the two a thread needs that is woken now.
@@ -88,6 +98,8 @@ impl Share {
             floor: AtomicI64::new(0),
             turn: AtomicI64::new(0),
             lead: AtomicI64::new(0),
+            margin: AtomicI64::new(0),
+            awake: AtomicI64::new(0),
             nudge: AtomicI64::new(0),
             alarm_nudge: AtomicI64::new(0),
             wake_nudge: AtomicI64::new(0),
@@ -100,6 +112,8 @@ impl Share {
             |span: &AtomicI64, nanos| span.store(timer::nanos_to_ticks(nanos) as i64, Ordering::Relaxed);
         set(&self.turn, TURN_NANOS);
         set(&self.lead, LEAD_NANOS);
+        set(&self.margin, MARGIN_NANOS);
+        set(&self.awake, LEAD_NANOS - CREDIT_NANOS);
         set(&self.nudge, NUDGE_NANOS);
         set(&self.alarm_nudge, ALARM_NUDGE_NANOS);
         set(&self.wake_nudge, NUDGE_NANOS);
@@ -232,11 +246,25 @@ impl Share {
     pub(super) fn due(&self, thread: &Scheduling, arrival: Arrival) -> i64 {
         let (time, floor, lead) = (thread.virtual_time(), get(&self.floor), get(&self.lead));
         match arrival {
-            Arrival::Woken => time.max(floor) + get(&self.wake_nudge),
-            Arrival::Ready | Arrival::New => time + lead,
+            Arrival::Woken => self.move_up(thread) + get(&self.wake_nudge),
+            Arrival::Ready | Arrival::New => time + get(&self.margin),
             // Nobody of the plain class who competes is ahead of the floor by more than a lead and a turn.
             Arrival::Yielding => (time + lead).max(floor + 2 * lead + get(&self.turn)),
         }
+    }
+
+    /// The virtual time below which sleep leaves nobody: the floor is a lead behind the one that is ahead of all.
+    #[inline]
+    fn least(&self) -> i64 {
+        get(&self.floor) + get(&self.awake)
+    }
+
+    /// A thread that wakes is moved up to what sleep may leave it behind. Its virtual time then.
+    #[inline]
+    fn move_up(&self, thread: &Scheduling) -> i64 {
+        let time = thread.virtual_time().max(self.least());
+        thread.set_virtual_time(time);
+        time
     }
 
     /// As [`Share::due`], for one of another class; and where it stands among those that are due at the same time.
@@ -247,9 +275,7 @@ impl Share {
             return (due, if goes_on { Side::Front } else { Side::Back });
         }
         let due = match arrival {
-            Arrival::Woken if class.wakes_last() => {
-                thread.virtual_time().max(get(&self.floor)) + get(&self.lead)
-            }
+            Arrival::Woken if class.wakes_last() => self.move_up(thread) + get(&self.margin),
             arrival => self.due(thread, arrival),
         };
         (due, Side::Back)
@@ -298,12 +324,11 @@ impl Share {
         }
     }
 
-    /// `time` and so much more, between the floor and whoever ran before if it was there.
+    /// `time` and so much more, between what sleep would leave and whoever ran before, if it was there.
     #[inline]
     fn bounded(&self, time: i64, more: i64) -> i64 {
-        let floor = get(&self.floor);
-        let most = time.max(floor + get(&self.lead));
-        time.saturating_add(more).min(most).max(floor.min(time))
+        let most = time.max(get(&self.floor) + get(&self.lead));
+        time.saturating_add(more).min(most).max(self.least().min(time))
     }
 
     /// The virtual time of the thread that runs goes on by itself.
