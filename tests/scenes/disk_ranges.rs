@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tests::{Machine, Scene, Stage, Virt, files, program};
+use tests::{Machine, Scene, Session, Stage, Virt, files, program};
 
 pub const SCENES: &[Scene] = &[
     Scene::holstein("disk_ranges.ext4", ranges).within_seconds(200),
@@ -16,7 +16,7 @@ pub const SCENES: &[Scene] = &[
 ];
 
 /// What is taken from which package for the second scene.
-const TOOLS: [(&str, &str); 14] = [
+const TOOLS: [(&str, &str); 29] = [
     ("util-linux", "bin/lsblk"),
     ("coreutils", "bin/cp"),
     ("attr", "bin/getfattr"),
@@ -31,6 +31,21 @@ const TOOLS: [(&str, &str); 14] = [
     ("libpcre2-8-0", "lib/aarch64-linux-gnu/libpcre2-8.so.0"),
     ("libattr1", "lib/aarch64-linux-gnu/libattr.so.1"),
     ("libacl1", "lib/aarch64-linux-gnu/libacl.so.1"),
+    ("mount", "bin/mount"),
+    ("mount", "bin/umount"),
+    ("mount", "sbin/losetup"),
+    ("mount", "sbin/swapon"),
+    ("mount", "sbin/swapoff"),
+    ("util-linux", "sbin/mkswap"),
+    ("util-linux", "sbin/blkid"),
+    ("util-linux", "bin/findmnt"),
+    ("util-linux", "sbin/blockdev"),
+    ("util-linux", "sbin/fstrim"),
+    ("fdisk", "sbin/fdisk"),
+    ("libfdisk1", "lib/aarch64-linux-gnu/libfdisk.so.1"),
+    ("libreadline8", "lib/aarch64-linux-gnu/libreadline.so.8"),
+    ("libuuid1", "lib/aarch64-linux-gnu/libuuid.so.1"),
+    ("libtinfo6", "lib/aarch64-linux-gnu/libtinfo.so.6"),
 ];
 
 fn ranges(stage: &mut Stage) -> Result<()> {
@@ -79,7 +94,9 @@ fn make(disk: &Path, block_size: &str, root: Option<&Path>) -> Result<()> {
 /// lsblk of util-linux on /sys/block; setfattr, getfattr and `cp -a` on extended attributes.
 fn debian_tools(stage: &mut Stage) -> Result<()> {
     let root = fill_root(stage)?;
-    fs::create_dir_all(root.join("lib/aarch64-linux-gnu"))?;
+    for folder in ["lib/aarch64-linux-gnu", "sbin"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
     for (package, path) in TOOLS {
         let (folder, name) = files::debian_file(package, path)?;
         let to = root.join(path);
@@ -128,9 +145,70 @@ fn debian_tools(stage: &mut Stage) -> Result<()> {
         "setfattr -n user.a -v b /proc/version 2>&1",
         "Operation not supported",
     )?;
+    util_linux(&mut shell)?;
     shell.type_line("poweroff")?;
     shell.expect_end()?;
     check(&disk)
+}
+
+/// Each of util-linux's own does its work on a file as a disk, by its name.
+fn util_linux(shell: &mut Session) -> Result<()> {
+    for (command, answer) in [
+        (
+            "dd if=/dev/zero of=disk bs=1M count=8 2>/dev/null; chmod 600 disk",
+            "^$",
+        ),
+        (
+            "/sbin/mkswap -q -L trough disk; /sbin/blkid -po value disk | head -n 1",
+            "^trough$",
+        ),
+        (
+            "/sbin/swapon disk; /sbin/swapon --show --noheadings --raw",
+            "^/root/disk file 8M 0B -2$",
+        ),
+        ("/sbin/swapoff disk; /sbin/swapon --show", "^$"),
+        (
+            "printf 'o\\nn\\np\\n1\\n2048\\n\\nw\\n' > how; /sbin/fdisk disk < how | grep alt",
+            "has been altered",
+        ),
+        (
+            "/sbin/fdisk -l disk | tail -n 1",
+            "^disk1 +2048 +16383 +14336 +7M +83 Linux$",
+        ),
+        ("/sbin/losetup -f --show -o 1048576 disk", "^/dev/loop0$"),
+        (
+            "/sbin/losetup -nO NAME,OFFSET,BACK-FILE",
+            "^/dev/loop0 +1048576 /root/disk$",
+        ),
+        ("/sbin/losetup /dev/loop0", r"\(/root/disk\), offset 1048576$"),
+        ("/sbin/losetup -j disk | cut -c -11", "^/dev/loop0:$"),
+        (
+            "/sbin/blockdev --getsz /dev/loop0; /sbin/blockdev --getro /dev/vdb",
+            "^14336\n1$",
+        ),
+        (
+            "/sbin/losetup -d /dev/loop0; /sbin/losetup -a; /sbin/losetup /dev/loop0",
+            "^.sbin.losetup: /dev/loop0: |^losetup: /dev/loop0: ",
+        ),
+        ("/sbin/blkid -po value -s PTTYPE /dev/vdb", "^dos$"),
+        ("/sbin/fdisk -l /dev/vdb | grep -c ^/dev", "^2$"),
+        (
+            "/bin/mount -t tmpfs -o size=1M none /mnt; /bin/findmnt -rno FSTYPE /mnt",
+            "^tmpfs$",
+        ),
+        (
+            "/bin/umount /mnt; /bin/findmnt /mnt; /bin/umount /mnt",
+            "^umount: /mnt: not mounted",
+        ),
+        (
+            "/bin/mount -t ext4 /dev/null /mnt",
+            "/dev/null is not a block device",
+        ),
+        ("rm disk; sync; /sbin/fstrim -v /", "^/: .* trimmed"),
+    ] {
+        shell.check(command, answer)?;
+    }
+    Ok(())
 }
 
 /// 32 MiB with two primary partitions.

@@ -35,7 +35,7 @@ pub use block_file::{forget_disk, register};
 pub use cache::CachedFile;
 pub use direct::check_direct;
 pub use errors::ErrorSeen;
-pub use loops::{note_mounted, note_unmounted, register_loops, serve as serve_loop};
+pub use loops::{LoopStatus, note_mounted, note_unmounted, register_loops, serve as serve_loop};
 pub use mapping::CacheMapping;
 pub use read::ReadAhead;
 pub use store::PageStore;

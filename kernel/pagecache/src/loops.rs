@@ -158,6 +158,31 @@ pub fn note_unmounted(number: (u32, u32)) {
     }
 }
 
+/// What /sys tells of one that has a file.
+pub struct LoopStatus {
+    /// The file.
+    pub file: Arc<OpenFile>,
+    /// Where in it the disk begins.
+    pub offset: u64,
+    /// Bytes of the file that are the disk; 0 for all.
+    pub size_limit: u64,
+    /// It lets go of the file when nobody uses it any more.
+    pub clears_itself: bool,
+}
+
+impl LoopStatus {
+    /// Of the disk with that number, if it is such a one and has a file.
+    pub fn of(number: (u32, u32)) -> Option<LoopStatus> {
+        let bound = slot_of(number)?.1.bound()?;
+        Some(LoopStatus {
+            file: bound.disk.file.clone(),
+            offset: bound.info.offset,
+            size_limit: bound.info.size_limit,
+            clears_itself: bound.info.flags & LO_FLAGS_AUTOCLEAR != 0,
+        })
+    }
+}
+
 /// Whether one is to let go of its file.
 fn is_any_due() -> bool {
     SLOTS.iter().any(|slot| slot.is_due.load(Ordering::Relaxed))

@@ -8,11 +8,13 @@ use abi::Errno;
 use abi::file::{S_IFDIR, S_IFLNK};
 use block::{BlockDevice, SECTOR_SIZE, Volume, volume};
 use memory::fallible;
+use pagecache::LoopStatus;
 use vfs::inode::{Attributes, Inode};
 use vfs::super_block::SuperBlock;
 
 use super::disks::add_statistics;
 use super::entry::{Directory, FIRST, FixedEntry, ProcSubject, SPREAD};
+use super::loops;
 use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode};
 use super::text::Text;
 use super::zram;
@@ -28,7 +30,7 @@ impl ProcSubject for Arc<Volume> {
     const CAN_BE_WATCHED: bool = true;
 }
 
-static DISK: [FixedEntry<Arc<Volume>>; 10] = [
+const COMMON: [FixedEntry<Arc<Volume>>; 10] = [
     FixedEntry::text("dev", device_number),
     FixedEntry::text("discard_alignment", |_, text| number(text, 0)),
     FixedEntry::directory("holders", 0o755, |volume, filesystem, inode| {
@@ -46,6 +48,17 @@ static DISK: [FixedEntry<Arc<Volume>>; 10] = [
     }),
     FixedEntry::text("stat", statistics),
 ];
+
+static DISK: [FixedEntry<Arc<Volume>>; 10] = COMMON;
+
+/// A file as a disk.
+static LOOP_DISK: [FixedEntry<Arc<Volume>>; 11] = {
+    let [a, b, c, d, e, f, g, h, i, j] = COMMON;
+    let about_file = FixedEntry::directory("loop", 0o755, |volume, filesystem, inode| {
+        about(volume, filesystem, inode * SPREAD, &loops::ENTRIES)
+    });
+    [a, b, c, d, e, f, g, h, i, j, about_file]
+};
 
 static PARTITION: [FixedEntry<Arc<Volume>>; 7] = [
     FixedEntry::text("dev", device_number),
@@ -181,7 +194,11 @@ impl Volumes {
     /// What is told of the disk itself.
     fn own(&self) -> Option<Directory<Arc<Volume>>> {
         let disk = self.disk.as_ref()?;
-        Some(directory(disk, &self.filesystem, inode_of(disk), &DISK))
+        let entries: &[_] = match LoopStatus::of(disk.number) {
+            Some(_) => &LOOP_DISK,
+            None => &DISK,
+        };
+        Some(directory(disk, &self.filesystem, inode_of(disk), entries))
     }
 
     /// What only the disk of that name tells: /dev/zram0.

@@ -28,6 +28,7 @@ mod limits;
 mod load;
 mod lock_stat;
 mod locks;
+mod loops;
 mod maps;
 mod mounts;
 mod net;
