@@ -379,7 +379,11 @@ fn faults(stage: &mut Stage) -> Result<()> {
 
 fn errors(stage: &mut Stage) -> Result<()> {
     let mut shell = boot(stage)?;
-    shell.check("no-such-command; echo $?", "not found\n127\n$")?;
+    shell.check(
+        "no-such-command; echo $?",
+        "not found; help and Tab say what is here\n127\n$",
+    )?;
+    shell.check("sh -c no-such-command", "not found\n$")?;
     shell.check("cat /no/such/file; echo $?", "(?i)no such file[^\n]*\n1\n$")?;
     shell.check(
         "echo : > plain; ./plain; echo $?",

@@ -182,6 +182,11 @@ fn pipe_round_trip(settings: &Settings, report: &mut Report) -> Result<()> {
 
 /// A switch between processes: half of a round trip, less the same reads and writes within one process.
 fn switch(settings: &Settings, report: &mut Report) -> Result<()> {
+    measure_switch("switch", settings, report)
+}
+
+/// As [`switch`], under another name.
+pub(super) fn measure_switch(name: &'static str, settings: &Settings, report: &mut Report) -> Result<()> {
     let (from, to) = pipe()?;
     let mut samples = alloc::vec::Vec::new();
     for _ in 0..settings.repeats {
@@ -190,7 +195,7 @@ fn switch(settings: &Settings, report: &mut Report) -> Result<()> {
         round_trips(&mut both)?;
         samples.push(hundredths(both.ticks().saturating_sub(alone.ticks()), 2 * ROUNDS));
     }
-    report.add("switch", TIME, &mut samples, "");
+    report.add(name, TIME, &mut samples, "");
     Ok(())
 }
 

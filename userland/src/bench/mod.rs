@@ -5,7 +5,7 @@
 //! a nanosecond of the virtual counter is one guest instruction.
 //!
 //! Rows by theme: [`calls`], [`faults`], [`swapping`], [`forks`], [`lives`], [`execs`], [`snapshot`], [`serving`], [`work`], [`inquiries`],
-//! [`transfers`], [`waiting`], [`footprint`], [`parallel`]; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those. What the [`processor`] itself
+//! [`transfers`], [`waiting`], [`footprint`], [`parallel`], `traced`; the curves: [`areas`], [`names`], [`crowds`]; and [`lines`], for a machine that counts those. What the [`processor`] itself
 //! counts is read where the kernel lets a program do that.
 
 pub mod areas;
@@ -31,6 +31,7 @@ pub mod settings;
 pub mod snapshot;
 mod sockets;
 pub mod swapping;
+mod traced;
 pub mod transfers;
 pub mod waiting;
 pub mod work;
@@ -72,6 +73,7 @@ pub fn rows() -> Vec<Row> {
         areas::ROWS,
         names::ROWS,
         crowds::ROWS,
+        traced::ROWS,
         calls::CLOCKS,
         parallel::ROWS,
     ];

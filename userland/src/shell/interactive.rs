@@ -115,6 +115,7 @@ fn read_script(shell: &mut Shell) {
 /// Prompt, line, command, until ^D or `exit`.
 fn converse(shell: &mut Shell) {
     shell.is_interactive = true;
+    shell.is_of_prompt = true;
     if let Err(error) = start_job_control(shell) {
         shell.complain(&format!("no job control: {error}"));
     }

@@ -266,7 +266,12 @@ pub fn execute(shell: &mut Shell, arguments: &[String]) -> Run {
     };
     shell.status = if error == Errno::ENOENT { 127 } else { 126 };
     if error == Errno::ENOENT && !name.contains('/') {
-        shell.complain(&format!("{name}: not found"));
+        let advice = if shell.is_of_prompt {
+            "; help and Tab say what is here"
+        } else {
+            ""
+        };
+        shell.complain(&format!("{name}: not found{advice}"));
     } else {
         shell.complain(&format!("{name}: {error}"));
     }
@@ -285,6 +290,7 @@ fn run_as_script(shell: &mut Shell, path: &str, arguments: &[String]) -> Run {
         Err(error) => return shell.fail(&format!("{path}: {error}")),
     };
     shell.name = path.to_string();
+    shell.is_of_prompt = false;
     shell.positional = arguments[1..].to_vec();
     shell.functions.clear();
     shell.run_text(&text)

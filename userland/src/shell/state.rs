@@ -97,6 +97,8 @@ pub struct Shell {
     pub jobs: Jobs,
     /// Whether a person types: prompts, job control, messages about jobs.
     pub is_interactive: bool,
+    /// Whether this is such a shell, or a process that one has begun.
+    pub is_of_prompt: bool,
     /// Within how many conditions we are, where a failure is no error for `-e`.
     pub conditions: usize,
     /// Within how many functions and command substitutions we are.
@@ -129,6 +131,7 @@ impl Shell {
             traps: BTreeMap::new(),
             jobs: Jobs::default(),
             is_interactive: false,
+            is_of_prompt: false,
             conditions: 0,
             depth: 0,
             last_faults: Faults::default(),
