@@ -380,7 +380,7 @@ fn faults(stage: &mut Stage) -> Result<()> {
 fn errors(stage: &mut Stage) -> Result<()> {
     let mut shell = boot(stage)?;
     shell.check(
-        "no-such-command; echo $?",
+        "halp; echo $?",
         "not found; help and Tab say what is here\n127\n$",
     )?;
     shell.check("sh -c no-such-command", "not found\n$")?;
