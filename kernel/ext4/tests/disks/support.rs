@@ -309,3 +309,14 @@ pub fn repair(image: &[u8], how: &str) -> Result<Vec<u8>, String> {
         )),
     }
 }
+
+/// The disk, whose superblock says that there is a journal to be replayed.
+pub fn with_needs_recovery(image: &[u8]) -> Vec<u8> {
+    let folder = Folder::new();
+    let path = folder.path("image");
+    std::fs::write(&path, image).unwrap();
+    let feature = ["-w", "-R", "feature needs_recovery"];
+    let done = tool("debugfs").args(feature).arg(&path).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    std::fs::read(&path).unwrap()
+}
