@@ -40,7 +40,7 @@ const LEAD_NANOS: u64 = 10_000_000;
 /// How far the running thread goes beyond one that had to leave.
 const MARGIN_NANOS: u64 = 800_000;
 /// How far sleep may leave a thread behind the one that is ahead of all.
-const CREDIT_NANOS: u64 = 800_000;
+const CREDIT_NANOS: u64 = 400_000;
 /// How far behind the running thread a woken one must be to get its processor.
 const NUDGE_NANOS: u64 = 800_000;
 /// The same for one that an interrupt wakes, its alarm or a device's: worth the two switches.
