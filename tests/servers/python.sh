@@ -17,8 +17,10 @@ for case in tree.parse(sys.argv[1]).iter('testcase'):
         words = ['skipped']
     print('result outcome', case.get('name').split(' ')[0], (words or ['ok'])[0])
 END
+# There is no UDP-Lite here, which Linux is about to give up as well; its tests do not ask first, and what their threads throw then ends
+# all of test_socket now and then.
 # shellcheck disable=SC2086 # names
-python3.11 -m test -j 4 -v --timeout 2400 --junit-xml /tmp/tests.xml $(echo "${TESTS:?}" | tr , " ") </dev/null >/tmp/said 2>&1
+python3.11 -m test -j 4 -v --timeout 2400 --ignore '*UDPLITE*' --junit-xml /tmp/tests.xml $(echo "${TESTS:?}" | tr , " ") </dev/null >/tmp/said 2>&1
 grep -aE '^(FAIL|ERROR): |^[0-9:]+ .*(passed|failed|Timeout|timed out|crashed)|^Ran|Timeout \(' /tmp/said
 python3.11 /tmp/outcomes.py /tmp/tests.xml
 poweroff -f
