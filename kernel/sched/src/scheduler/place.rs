@@ -207,11 +207,14 @@ fn queue_here(thread: Arc<Thread>, here: usize, arrival: Arrival) {
     }
     fence(Ordering::SeqCst);
     let idle = IDLE.load(Ordering::Relaxed) & !(1 << here);
-    let least = if idle != 0 {
+    let mut least = if idle != 0 {
         call_soon(idle, &place, here)
     } else {
         0
     };
+    if arrival == Arrival::New {
+        least = least.max(cpu.share.lead_end(timer::ticks_unordered()));
+    }
     if cpu.heed(&place, least) && !cpu.share.is_serving_interrupts() {
         // Taken on the way to EL0, and sooner than the alarm. Who serves interrupts looks at the end of the turn behind them.
         notify::interrupt(here);

@@ -10,7 +10,7 @@
 //!   when it wakes; two that wake each other in turns have used the same, and neither interrupts the other, who is about to sleep;
 //!   and beside one that only works they have their parts in portions of a margin: so long a request waits for the child that
 //!   saves its server. Who runs while an interrupt wakes somebody is not about to sleep: its server need not wait until the child
-//!   is far ahead.
+//!   is far ahead. Who forks goes on for [`LEAD_NANOS`] before its child interrupts it.
 //! * Sleep is no merit beyond [`CREDIT_NANOS`]: a thread that wakes is moved up to that much behind the one that is ahead of all,
 //!   so those who wake each other stay together, and nobody who slept long comes before them for turns. A thread that gets the
 //!   processor is moved up to [`LEAD_NANOS`] behind the one that had it before: who had to leave, and lost turns to whatever stops
@@ -178,6 +178,11 @@ impl Share {
     pub(super) fn turn_end(&self, now: u64, due: i64) -> u64 {
         let least = now + get(&self.nudge) as u64;
         self.plain_tick_of(due).max(least).min(now + self.turn())
+    }
+
+    /// Until when who forks goes on at least, from tick `now` on.
+    pub(super) fn lead_end(&self, now: u64) -> u64 {
+        now + get(&self.lead) as u64
     }
 
     /// As [`Share::turn_end`], for a thread with a nice value.
