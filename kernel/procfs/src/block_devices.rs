@@ -16,7 +16,7 @@ use super::disks::add_statistics;
 use super::entry::{Directory, FIRST, FixedEntry, ProcSubject, SPREAD};
 use super::loops;
 use super::node::{Magic, PseudoDirectory, PseudoEntry, PseudoNode};
-use super::text::Text;
+use super::text::{Text, number};
 use super::zram;
 
 /// Where volumes begin among the entries of a directory, and their inodes.
@@ -338,11 +338,5 @@ fn block_size(volume: &Arc<Volume>, text: &mut Text) -> Result<(), Errno> {
 
 fn statistics(volume: &Arc<Volume>, text: &mut Text) -> Result<(), Errno> {
     add_statistics(text, volume);
-    Ok(())
-}
-
-fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
-    text.decimal(number);
-    text.bytes(b"\n");
     Ok(())
 }

@@ -7,7 +7,7 @@ use block::Volume;
 use pagecache::LoopStatus;
 
 use super::entry::FixedEntry;
-use super::text::Text;
+use super::text::number;
 
 pub static ENTRIES: [FixedEntry<Arc<Volume>>; 6] = [
     FixedEntry::text("autoclear", |volume, text| {
@@ -30,10 +30,4 @@ pub static ENTRIES: [FixedEntry<Arc<Volume>>; 6] = [
 /// It may have let go of its file meanwhile.
 fn status(volume: &Arc<Volume>) -> Result<LoopStatus, Errno> {
     LoopStatus::of(volume.number).ok_or(Errno::ENODEV)
-}
-
-fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
-    text.decimal(number);
-    text.bytes(b"\n");
-    Ok(())
 }

@@ -8,7 +8,7 @@ use abi::socket::{AF_INET, AF_INET6};
 use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
 use super::setting_file;
-use super::text::Text;
+use super::text::{Text, number};
 use core::fmt;
 use inet::report::Datagrams;
 use net::settings::{MOST_CONTROL, NetSetting, RMEM_DEFAULT, RMEM_MAX, SOMAXCONN, WMEM_DEFAULT, WMEM_MAX};
@@ -109,12 +109,6 @@ static IPV4: [FixedEntry<()>; 1] = [FixedEntry::object("ping_group_range", 0o644
 /// `ENOMEM`.
 pub fn settings((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &SETTINGS)
-}
-
-fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
-    text.decimal(number);
-    text.bytes(b"\n");
-    Ok(())
 }
 
 fn open_number(setting: &'static NetSetting) -> Result<Arc<dyn FileOps>, Errno> {

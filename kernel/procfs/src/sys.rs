@@ -9,7 +9,7 @@ use spin::Once;
 
 use super::entry::{Directory, FixedEntry, SPREAD};
 use super::node::PseudoNode;
-use super::text::Text;
+use super::text::{Text, number};
 use super::{net, posix_queues, settings, sysvipc};
 use core::sync::atomic::Ordering;
 use events::{epoll, inotify};
@@ -188,12 +188,6 @@ static MEMORY: [FixedEntry<()>; 5] = [
 /// `ENOMEM`.
 pub fn root((): &(), filesystem: &Arc<SuperBlock>, inode: u64) -> Result<PseudoNode, Errno> {
     Directory::fixed(filesystem, inode * SPREAD, &ROOT)
-}
-
-fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
-    text.decimal(number);
-    text.bytes(b"\n");
-    Ok(())
 }
 
 fn line(text: &mut Text, line: &str) -> Result<(), Errno> {

@@ -198,9 +198,7 @@ fn processor_of(name: &[u8]) -> Option<usize> {
 }
 
 fn number(text: &mut Text, number: usize) -> Result<(), Errno> {
-    text.decimal(number as u64);
-    text.bytes(b"\n");
-    Ok(())
+    super::text::number(text, number as u64)
 }
 
 fn mask(text: &mut Text, mask: u64) -> Result<(), Errno> {

@@ -144,6 +144,16 @@ impl Write for Text {
     }
 }
 
+/// A number that is all of its file.
+///
+/// # Errors
+/// None: it is for the lists of files, whose others have some.
+pub fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
+    text.decimal(number);
+    text.bytes(b"\n");
+    Ok(())
+}
+
 /// Ticks of the timer in units of `USER_HZ`.
 pub fn clock_ticks(ticks: u64) -> u64 {
     timer::ticks_to_nanos(ticks) / (time::SECOND / USER_HZ)

@@ -8,7 +8,7 @@ use mm::PAGE_SIZE;
 
 use super::entry::FixedEntry;
 use super::setting_file;
-use super::text::Text;
+use super::text::number;
 
 /// Bytes of a page.
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -77,12 +77,6 @@ fn reset(wanted: u64) -> Result<(), Errno> {
     let _claim = volume.ok_or(Errno::ENODEV)?.claim()?;
     pagecache::forget_disk((zram::ZRAM_MAJOR, 0))?;
     zram()?.reset();
-    Ok(())
-}
-
-fn number(text: &mut Text, number: u64) -> Result<(), Errno> {
-    text.decimal(number);
-    text.bytes(b"\n");
     Ok(())
 }
 
