@@ -49,6 +49,10 @@ fn fork_is_drawn(stage: &mut Stage) -> Result<()> {
 fn swap_is_traced(stage: &mut Stage) -> Result<()> {
     let mut shell = stage.boot_virt(&stage.load())?;
     shell.expect_prompt()?;
+    shell.check(
+        "cowtrace -e fork true; echo $?",
+        "fork: no such event; there are fault, .*\n2\n$",
+    )?;
     let traced = shell.run("cowtrace -e swap cow q16 | grep swap:")?;
     // The kernel tells of new swap space meanwhile.
     let lines = traced.lines().filter(|line| !line.contains("Adding"));

@@ -28,6 +28,9 @@ const USAGE: &str = "usage: cowtrace [-c | -j] [-e event[,event]...] [-o file] c
        cowtrace -r file [step...]    records a demo for the playground; a step is A:f (A forks), A:w3, A:r3 (page 3), A:x (ends)
 events: fault, call, access, exec, exit, switch, swap (all but switch if none is named)";
 
+/// The events that there are.
+const EVENTS: [&str; 7] = ["fault", "call", "access", "exec", "exit", "switch", "swap"];
+
 /// What is traced if nothing is named. Each processor that a thread gets and gives back would hide the rest.
 const USUAL: &str = "fault call access exec exit swap";
 
@@ -60,6 +63,14 @@ pub fn cowtrace(arguments: &[&str]) -> i32 {
         eprintln!("{USAGE}");
         return 2;
     };
+    let mut names = options.events.split_whitespace();
+    if let Some(unknown) = names.find(|name| !EVENTS.contains(name)) {
+        eprintln!(
+            "cowtrace: {unknown}: no such event; there are {}",
+            EVENTS.join(", ")
+        );
+        return 2;
+    }
     if search(options.command[0]).is_none() {
         eprintln!("cowtrace: {}: not found", options.command[0]);
         return 127;
